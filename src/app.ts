@@ -1,0 +1,195 @@
+import fastifyCookie from '@fastify/cookie';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import Fastify, { type FastifyInstance } from 'fastify';
+import type { DestinationStream } from 'pino';
+import type { Config } from './config.js';
+import { createDatabaseClock } from './database/clock.js';
+import { openDatabase } from './database/database.js';
+import { createAccountRepository } from './modules/accounts/account-repository.js';
+import { accountRoutes, credentialRoutes } from './modules/accounts/account-routes.js';
+import { createAccountService } from './modules/accounts/account-service.js';
+import { createPasswordHasher } from './modules/accounts/password-hasher.js';
+import { createEndedSessions } from './modules/revocation/ended-sessions.js';
+import { createRefreshCookie } from './modules/sessions/refresh-cookie.js';
+import type { EndReason } from './modules/sessions/session.js';
+import { createSessionRepository } from './modules/sessions/session-repository.js';
+import { refreshRoutes, sessionRoutes } from './modules/sessions/session-routes.js';
+import { createSessionService } from './modules/sessions/session-service.js';
+import { createAccessTokens } from './modules/tokens/access-tokens.js';
+import { jwksRoutes } from './modules/tokens/jwks-routes.js';
+import { createSigningKeyRepository } from './modules/tokens/signing-key-repository.js';
+import { createSigningKeys } from './modules/tokens/signing-keys.js';
+import { cors } from './plugins/cors.js';
+import { errors, sendProblem } from './plugins/errors.js';
+import { decorateWithAuth, guard } from './plugins/gate.js';
+import { health } from './plugins/health.js';
+import { answerUnreadable } from './plugins/http-errors.js';
+import { jsonBody } from './plugins/json-body.js';
+import { methodNotAllowed } from './plugins/method-not-allowed.js';
+import { openApi, serveDocs } from './plugins/openapi.js';
+import { createOriginRule } from './plugins/origin-rule.js';
+import { rateLimits } from './plugins/rate-limits.js';
+import { loggerOptions, RequestLog } from './plugins/request-log.js';
+import { securityHeaders } from './plugins/security-headers.js';
+import { createKeyRing } from './shared/key-ring.js';
+
+/** How long an access token's session is remembered as ended beyond the token's own life: for clocks that differ. */
+const CLOCK_LEEWAY_SECONDS = 60;
+const BODY_LIMIT_BYTES = 16 * 1024;
+
+export type BuildAppOptions = {
+  /** Where log lines go; standard output unless given. */
+  logStream?: DestinationStream;
+};
+
+/**
+ * The composition root: builds every service once, then the plugins, then the routes. Needs the database, since it
+ * loads the signing keys and the sessions that ended lately. Never listens.
+ */
+export async function buildApp(config: Config, { logStream }: BuildAppOptions = {}): Promise<FastifyInstance> {
+  const realm = new URL(config.issuer).host;
+  const app = Fastify({
+    logger: loggerOptions(config.logLevel, logStream),
+    logController: new RequestLog(),
+    genReqId: () => crypto.randomUUID(),
+    trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
+    bodyLimit: BODY_LIMIT_BYTES,
+    connectionTimeout: 15_000,
+    requestTimeout: 10_000,
+    keepAliveTimeout: 72_000,
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, realm),
+    clientErrorHandler: answerUnreadable,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+
+  try {
+    const services = await buildServices(config, app);
+    await registerPlugins(app, config, services, realm);
+    await registerRoutes(app, config, services);
+    return app;
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+}
+
+type Services = Awaited<ReturnType<typeof buildServices>>;
+
+async function buildServices(config: Config, app: FastifyInstance) {
+  const { log } = app;
+  const { issuer, audience } = config;
+  const keyRing = createKeyRing(config.appSecrets);
+  const database = openDatabase({ url: config.databaseUrl, poolSize: config.databasePoolSize, log });
+  app.addHook('onClose', () => database.$disconnect());
+
+  const clock = createDatabaseClock(database, (error) => log.warn({ err: error }, 'the database told no time'));
+  await clock.start();
+  app.addHook('onClose', async () => clock.stop());
+
+  const signingKeyRepository = createSigningKeyRepository(database, keyRing);
+  const keys = createSigningKeys({
+    repository: signingKeyRepository,
+    algorithm: config.signingAlgorithm,
+    issuer,
+    audience,
+  });
+  await keys.load();
+  const accessTokens = createAccessTokens({
+    keys,
+    clock,
+    issuer,
+    audience,
+    lifetimeSeconds: config.accessTokenSeconds,
+  });
+
+  const rememberEndedSeconds = config.accessTokenSeconds + CLOCK_LEEWAY_SECONDS;
+  const endedSessions = createEndedSessions<EndReason>(rememberEndedSeconds, clock);
+  const sessionRepository = createSessionRepository(database);
+  for (const { sessionId, reason, endedAt } of await sessionRepository.listEndedWithin(rememberEndedSeconds)) {
+    endedSessions.add(sessionId, reason, endedAt);
+  }
+
+  const sessions = createSessionService({
+    repository: sessionRepository,
+    keyRing,
+    accessTokens,
+    endedSessions,
+    policy: {
+      idleSeconds: config.refreshIdleSeconds,
+      absoluteSeconds: config.refreshAbsoluteSeconds,
+      graceSeconds: config.refreshGraceSeconds,
+    },
+    onReuse: ({ session, presentedGeneration, client }) =>
+      log.warn(
+        {
+          event: 'refresh_reuse',
+          session_id: session.id,
+          user_id: session.userId,
+          generation: session.generation,
+          presented_generation: presentedGeneration,
+          ip: client.ip,
+        },
+        'a refresh token was used again after it had been replaced; its session was ended',
+      ),
+  });
+
+  const passwords = createPasswordHasher({
+    keyRing,
+    cost: config.bcryptCost,
+    concurrency: config.hashConcurrency,
+    queue: config.hashQueue,
+  });
+  app.addHook('onClose', () => passwords.close());
+  const accounts = createAccountService({
+    repository: createAccountRepository(database),
+    passwords,
+    sessions,
+    policy: { passwordMinLength: config.passwordMinLength },
+  });
+  const cookie = createRefreshCookie({ secure: config.cookieSecure, sameSite: config.cookieSameSite });
+
+  return { database, keys, accessTokens, endedSessions, sessions, accounts, cookie };
+}
+
+async function registerPlugins(app: FastifyInstance, config: Config, { cookie }: Services, realm: string) {
+  decorateWithAuth(app);
+  await app.register(methodNotAllowed);
+  await app.register(securityHeaders, { https: config.issuer.startsWith('https:') });
+  await app.register(cors, { allowedOrigins: config.allowedOrigins });
+  await app.register(rateLimits, {
+    perMinute: config.rateLimitPerMinute,
+    credentialsPerMinute: config.rateLimitCredentialsPerMinute,
+  });
+  await app.register(errors, { realm });
+  await app.register(jsonBody);
+  await app.register(fastifyCookie);
+  if (config.docsEnabled) await app.register(openApi, { issuer: config.issuer, cookieName: cookie.name });
+}
+
+async function registerRoutes(app: FastifyInstance, config: Config, services: Services) {
+  const { database, keys, accessTokens, endedSessions, sessions, accounts, cookie } = services;
+  const originRule = createOriginRule([config.issuer, ...config.allowedOrigins], cookie.isCarriedBy);
+  originRule.install(app);
+
+  await app.register(health, { pingDatabase: () => database.$queryRaw`SELECT 1` });
+  await app.register(jwksRoutes, { keys });
+
+  await app.register(refreshRoutes, { sessions, cookie, clearSiteData: config.clearSiteDataOnLogout });
+
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', scope.limitCredentials);
+    scope.addHook('onRequest', originRule.always);
+    await scope.register(credentialRoutes, { accounts, cookie });
+  });
+
+  await app.register(async (scope) => {
+    guard(scope, { accessTokens, endedSessions });
+    await scope.register(accountRoutes, { accounts });
+    await scope.register(sessionRoutes, { sessions });
+  });
+
+  app.refuseOtherMethods();
+  if (config.docsEnabled) await serveDocs(app);
+}

@@ -1,0 +1,76 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type JsonWebKey,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
+import { promisify } from 'node:util';
+import type { DerivedKeys } from '../../shared/key-ring.js';
+
+export type SigningAlgorithm = 'ES256' | 'EdDSA' | 'RS256';
+
+/** One key pair, as it is worked with. */
+export type SigningKey = {
+  kid: string;
+  algorithm: SigningAlgorithm;
+  publicJwk: JsonWebKey;
+  privateKey: KeyObject;
+};
+
+const generate = promisify(generateKeyPair);
+
+export async function generateSigningKey(kid: string, algorithm: SigningAlgorithm): Promise<SigningKey> {
+  const { publicKey, privateKey } = await generateFor(algorithm);
+  return { kid, algorithm, privateKey, publicJwk: publicKey.export({ format: 'jwk' }) };
+}
+
+function generateFor(algorithm: SigningAlgorithm) {
+  switch (algorithm) {
+    case 'ES256':
+      return generate('ec', { namedCurve: 'P-256' });
+    case 'EdDSA':
+      return generate('ed25519');
+    case 'RS256':
+      return generate('rsa', { modulusLength: 2048 });
+  }
+}
+
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/**
+ * Encrypts the private half for storage: AES-256-GCM as nonce ‖ tag ‖ ciphertext, bound to its kid so that rows
+ * cannot be swapped.
+ */
+export function encryptPrivateKey(
+  { kid, privateKey }: Pick<SigningKey, 'kid' | 'privateKey'>,
+  keys: DerivedKeys,
+): Buffer {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv('aes-256-gcm', keys.signingKeyEncryption, nonce).setAAD(Buffer.from(kid));
+  const plain = privateKey.export({ type: 'pkcs8', format: 'der' });
+  const encrypted = Buffer.concat([cipher.update(plain), cipher.final()]);
+  return Buffer.concat([nonce, cipher.getAuthTag(), encrypted]);
+}
+
+/** @throws when the bytes were changed, belong to another kid or were encrypted under another secret */
+export function decryptPrivateKey(kid: string, stored: Uint8Array, keys: DerivedKeys): KeyObject {
+  const bytes = Buffer.from(stored);
+  const decipher = createDecipheriv('aes-256-gcm', keys.signingKeyEncryption, bytes.subarray(0, NONCE_BYTES))
+    .setAAD(Buffer.from(kid))
+    .setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
+  const plain = Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
+  return createPrivateKey({ key: plain, type: 'pkcs8', format: 'der' });
+}
+
+/** PEM of both halves, the form that the JWT library takes. */
+export function toPem(key: SigningKey): { private: string; public: string } {
+  return {
+    private: key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    public: createPublicKey(key.privateKey).export({ type: 'spki', format: 'pem' }).toString(),
+  };
+}

@@ -1,0 +1,78 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
+import { Type } from 'typebox';
+import { StrictObject } from '../shared/schemas.js';
+
+type HealthOptions = {
+  /** Resolves when the database answers; rejects when it does not. */
+  pingDatabase: () => Promise<unknown>;
+};
+
+/** A flood of probes becomes one question a second. */
+const REMEMBER_MS = 1_000;
+
+const Check = Type.Union([Type.Literal('ok'), Type.Literal('failing')]);
+const ReadinessSchema = StrictObject(
+  {
+    status: Type.Union([Type.Literal('ready'), Type.Literal('not_ready')]),
+    checks: StrictObject({ database: Check, shutdown: Type.Union([Type.Literal('ok'), Type.Literal('closing')]) }),
+  },
+  { title: 'Readiness' },
+);
+
+/** Probes. Alive: restart me if this fails. Ready: send me requests only while this says so. */
+export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { pingDatabase }) => {
+  let closing = false;
+  app.addHook('preClose', async () => {
+    closing = true;
+  });
+
+  let answer: Promise<boolean> | undefined;
+  let askedAt = Number.NEGATIVE_INFINITY;
+  function databaseAnswers(): Promise<boolean> {
+    if (answer === undefined || performance.now() - askedAt > REMEMBER_MS) {
+      askedAt = performance.now();
+      answer = pingDatabase().then(
+        () => true,
+        () => false,
+      );
+    }
+    return answer;
+  }
+
+  const schema = { tags: ['Health'], security: [] };
+
+  app.get(
+    '/livez',
+    {
+      schema: {
+        ...schema,
+        operationId: 'getLiveness',
+        summary: 'Is the process alive?',
+        response: { 200: StrictObject({ status: Type.Literal('alive') }, { title: 'Liveness' }) },
+      },
+      config: { rateLimit: false },
+    },
+    async () => ({ status: 'alive' as const }),
+  );
+
+  app.get(
+    '/readyz',
+    {
+      schema: {
+        ...schema,
+        operationId: 'getReadiness',
+        summary: 'May requests be sent here?',
+        response: { 200: ReadinessSchema, 503: ReadinessSchema },
+      },
+      config: { rateLimit: false },
+    },
+    async (_request, reply) => {
+      const database = await databaseAnswers();
+      const ready = database && !closing;
+      return reply.code(ready ? 200 : 503).send({
+        status: ready ? 'ready' : 'not_ready',
+        checks: { database: database ? 'ok' : 'failing', shutdown: closing ? 'closing' : 'ok' },
+      });
+    },
+  );
+};

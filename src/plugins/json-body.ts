@@ -1,0 +1,39 @@
+import { isUtf8 } from 'node:buffer';
+import type { FastifyInstance } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+import { DomainError } from '../shared/domain-error.js';
+
+/** Takes JSON bodies and no others: text/plain, which a foreign page may post without asking, is refused (415). */
+export const jsonBody = fastifyPlugin(
+  async (app: FastifyInstance) => {
+    const parseJson = app.getDefaultJsonParser('error', 'error');
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
+      if (body.length === 0) {
+        // Many HTTP libraries say "JSON" even when they send nothing.
+        done(null, undefined);
+      } else if (!isUtf8(body)) {
+        done(new DomainError('malformed_request', { detail: 'The body is not UTF-8.' }));
+      } else {
+        void parseJson(request, body.toString('utf8'), done);
+      }
+    });
+
+    app.addHook('preValidation', async ({ body, params, query }) => {
+      for (const part of [body, params, query]) {
+        if (!isStorableText(part)) {
+          const detail = 'Text may hold neither NUL nor half a surrogate pair.';
+          throw new DomainError('malformed_request', { detail });
+        }
+      }
+    });
+  },
+  { name: 'json-body' },
+);
+
+/** Whether all strings in a value are text that Postgres can store and UTF-8 can say. Bodies are small by their limit. */
+function isStorableText(value: unknown): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([name, entry]) => isStorableText(name) && isStorableText(entry));
+}

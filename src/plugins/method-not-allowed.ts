@@ -1,0 +1,46 @@
+import type { FastifyInstance, HTTPMethods } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+import { DomainError } from '../shared/domain-error.js';
+
+const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+
+/**
+ * Answers 405 with `Allow` (RFC 9110 §15.5.6), which Fastify does not: once all routes are known, each address gets a
+ * route for the methods that it lacks.
+ */
+export const methodNotAllowed = fastifyPlugin(
+  async (app: FastifyInstance) => {
+    const methodsByUrl = new Map<string, Set<string>>();
+    app.addHook('onRoute', ({ url, method }) => {
+      const methods = methodsByUrl.get(url) ?? new Set();
+      for (const one of [method].flat()) methods.add(one);
+      methodsByUrl.set(url, methods);
+    });
+
+    app.decorate('refuseOtherMethods', () => {
+      for (const [url, methods] of [...methodsByUrl]) {
+        const missing = METHODS.filter((method) => !methods.has(method));
+        const allow = [...methods].join(', ');
+        if (methods.has('*') || url === '*' || missing.length === 0) continue;
+        app.route({
+          url,
+          method: missing,
+          schema: { hide: true },
+          onRequest: async (_request, reply) => {
+            reply.header('allow', allow);
+            throw new DomainError('method_not_allowed', { detail: `This address answers ${allow}.` });
+          },
+          handler: () => {},
+        });
+      }
+    });
+  },
+  { name: 'method-not-allowed' },
+);
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Call it once, after all routes are registered. */
+    refuseOtherMethods: () => void;
+  }
+}

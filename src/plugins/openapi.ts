@@ -1,0 +1,153 @@
+import { readFileSync } from 'node:fs';
+import fastifySwagger from '@fastify/swagger';
+import fastifySwaggerUi from '@fastify/swagger-ui';
+import type { FastifyInstance, RouteOptions } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
+import type { OpenAPIV3_1 } from 'openapi-types';
+import { ERROR_CODES, type ErrorCode } from '../shared/error-codes.js';
+import { COMMON_ERRORS, PROBLEM_CONTENT_TYPE, ProblemSchema } from '../shared/problem.js';
+
+type OpenApiOptions = { issuer: string; cookieName: string };
+
+const GATE_ERRORS: ErrorCode[] = [
+  'access_token_missing',
+  'access_token_invalid',
+  'access_token_expired',
+  'session_ended',
+];
+const BODY_ERRORS: ErrorCode[] = ['payload_too_large', 'unsupported_media_type', 'validation_failed'];
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+/** Gathers the routes into an OpenAPI 3.1 document, which `serveDocs` then serves. Register it before the routes. */
+export const openApi = fastifyPlugin<OpenApiOptions>(
+  async (app, { issuer, cookieName }) => {
+    const routes = new Map<string, RouteOptions>();
+    app.addHook('onRoute', (route) => {
+      const { operationId } = (route.schema ?? {}) as { operationId?: string };
+      if (operationId && route.method !== 'HEAD') routes.set(operationId, route);
+    });
+
+    await app.register(fastifySwagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'Gatehouse',
+          version,
+          description:
+            'Sign-in for your apps: short-lived access tokens in answers, rotating refresh tokens in a cookie. Branch on the `code` of an error, never on its text.',
+          license: { name: 'MIT', identifier: 'MIT' },
+        },
+        servers: [{ url: issuer }],
+        tags: [
+          { name: 'Accounts', description: 'Make an account, sign in, see who you are.' },
+          { name: 'Sessions', description: 'Stay signed in, see where, and sign out.' },
+          { name: 'Tokens', description: 'Check access tokens elsewhere.' },
+          { name: 'Health', description: 'Probes for whoever runs the service.' },
+        ],
+        components: {
+          schemas: { Problem: ProblemSchema as never },
+          securitySchemes: {
+            bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+            refreshCookie: { type: 'apiKey', in: 'cookie', name: cookieName },
+          },
+        },
+      },
+      transformObject: (document) => {
+        if (!('openapiObject' in document)) return document.swaggerObject;
+        const openapi = document.openapiObject as OpenAPIV3_1.Document;
+        for (const operation of operationsOf(openapi)) {
+          const route = routes.get(operation.operationId ?? '');
+          if (route) addErrors(operation, route);
+        }
+        return openapi as typeof document.openapiObject;
+      },
+    });
+  },
+  { name: 'openapi' },
+);
+
+/** Serves the document and a page to browse it and try it out. */
+export async function serveDocs(app: FastifyInstance): Promise<void> {
+  app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  await app.register(fastifySwaggerUi, {
+    routePrefix: '/docs',
+    uiConfig: { persistAuthorization: false, displayRequestDuration: true, validatorUrl: null },
+    theme: { title: 'Gatehouse API' },
+    staticCSP: false,
+    uiHooks: {
+      onRequest: async (_request, reply) => {
+        reply.header('content-security-policy', PAGE_POLICY).header('cache-control', 'no-cache');
+      },
+    },
+    logLevel: 'warn',
+  });
+}
+
+/** The reference is a page: it may load its own scripts and styles, show the images that it inlines, and call the API. */
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "frame-ancestors 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+].join('; ');
+
+function operationsOf({ paths = {} }: OpenAPIV3_1.Document): OpenAPIV3_1.OperationObject[] {
+  return Object.values(paths).flatMap((item) => Object.values(item ?? {}) as OpenAPIV3_1.OperationObject[]);
+}
+
+/** Lists every error that an operation can answer with, by status: those of its own, of the gate, of all. */
+function addErrors(operation: OpenAPIV3_1.OperationObject, { config, schema }: RouteOptions): void {
+  const codes = new Set<ErrorCode>([
+    ...(config?.errors ?? []),
+    ...(config?.guarded ? GATE_ERRORS : []),
+    ...(schema?.body || schema?.querystring ? BODY_ERRORS : []),
+    ...COMMON_ERRORS,
+  ]);
+  if (config?.guarded) operation.security = [{ bearer: [] }];
+  const byStatus = new Map<number, ErrorCode[]>();
+  for (const code of codes)
+    byStatus.set(ERROR_CODES[code].status, [...(byStatus.get(ERROR_CODES[code].status) ?? []), code]);
+  operation.responses ??= {};
+  for (const [status, ofStatus] of [...byStatus].sort(([a], [b]) => a - b)) {
+    operation.responses[String(status)] ??= {
+      description: ofStatus.map((code) => `\`${code}\`: ${ERROR_CODES[code].detail}`).join('\n\n'),
+      content: {
+        [PROBLEM_CONTENT_TYPE]: {
+          schema: {
+            allOf: [
+              { $ref: '#/components/schemas/Problem' },
+              { type: 'object', properties: { code: { type: 'string', enum: [...ofStatus] } } },
+            ],
+          },
+          examples: Object.fromEntries(ofStatus.map((code) => [code, { value: exampleOf(code) }])),
+        },
+      },
+    };
+  }
+}
+
+function exampleOf(code: ErrorCode) {
+  const { status, detail } = ERROR_CODES[code];
+  return {
+    type: 'about:blank',
+    title: 'Error',
+    status,
+    code,
+    detail,
+    request_id: '3f1c9a52-8f0e-4e7b-9a53-0d1f6f5b7a10',
+  };
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The error codes that this route answers with, beyond those that any route may. */
+    errors?: ErrorCode[];
+  }
+}

@@ -1,0 +1,49 @@
+import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import { DomainError } from '../shared/domain-error.js';
+
+export type OriginRule = ReturnType<typeof createOriginRule>;
+
+/**
+ * Who may make the browser act for its user: pages of this very origin and of the allowed ones (Fetch Metadata;
+ * RFC 9700 §2.1; the cookie's SameSite alone lets sibling subdomains through).
+ *
+ * @param trustedOrigins the service's own origin and those of ALLOWED_ORIGINS
+ */
+export function createOriginRule(
+  trustedOrigins: readonly string[],
+  carriesCookie: (request: FastifyRequest) => boolean,
+) {
+  const trusted = new Set(trustedOrigins);
+
+  function refuseForeignPages(request: FastifyRequest): void {
+    const { origin, 'sec-fetch-site': site } = request.headers;
+    if (!isTrustedCaller(trusted, origin, site)) throw new DomainError('origin_not_allowed');
+  }
+
+  return {
+    /** For every request: asks when the request changes something and carries the refresh cookie. */
+    install(app: FastifyInstance): void {
+      app.addHook('onRequest', async (request) => {
+        if (!isSafe(request.method) && carriesCookie(request)) refuseForeignPages(request);
+      });
+    },
+
+    /** For sign-in itself: asks always, or a foreign page could sign its visitor in as somebody else (login CSRF). */
+    always: (async (request) => refuseForeignPages(request)) satisfies onRequestAsyncHookHandler,
+  };
+}
+
+/** Without either header the caller is no browser, and has no cookies to be tricked with but its own. */
+export function isTrustedCaller(
+  trusted: ReadonlySet<string>,
+  origin: string | undefined,
+  site: string | string[] | undefined,
+): boolean {
+  if (site === 'same-origin' || site === 'none') return true;
+  if (origin !== undefined) return trusted.has(origin);
+  return site === undefined;
+}
+
+function isSafe(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
+}

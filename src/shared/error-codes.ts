@@ -1,0 +1,43 @@
+type ErrorCodeEntry = {
+  /** The HTTP status: the only place where a code meets one. */
+  status: number;
+  /** Said when whoever throws has nothing more precise to say. Public: plain words, what happened and what to do. */
+  detail: string;
+};
+
+/**
+ * Every error code that a client can meet. Clients branch on the code, so a code is never renamed and never reused.
+ * The OpenAPI document and `docs/errors.md` are made from this table.
+ */
+export const ERROR_CODES = {
+  malformed_request: { status: 400, detail: 'The request cannot be read. Send well-formed JSON in UTF-8.' },
+  access_token_missing: { status: 401, detail: 'This needs an access token. Send it as "Authorization: Bearer …".' },
+  access_token_invalid: { status: 401, detail: 'The access token is not valid. Refresh it, or sign in again.' },
+  access_token_expired: { status: 401, detail: 'The access token has expired. Refresh it.' },
+  invalid_credentials: { status: 401, detail: 'The address or the password is wrong.' },
+  refresh_token_missing: { status: 401, detail: 'There is no refresh token in the request. Sign in.' },
+  refresh_token_invalid: { status: 401, detail: 'The refresh token is not valid. Sign in again.' },
+  refresh_token_reused: {
+    status: 401,
+    detail: 'This refresh token was used before, so the session has been ended for safety. Sign in again.',
+  },
+  session_expired: { status: 401, detail: 'The session has expired. Sign in again.' },
+  session_ended: { status: 401, detail: 'The session has been ended. Sign in again.' },
+  origin_not_allowed: { status: 403, detail: 'This origin may not do that. Add it to ALLOWED_ORIGINS if it should.' },
+  not_found: { status: 404, detail: 'There is nothing at this address.' },
+  session_not_found: { status: 404, detail: 'You have no live session with this id.' },
+  method_not_allowed: { status: 405, detail: 'This address does not answer that method. See the Allow header.' },
+  request_timeout: { status: 408, detail: 'The request took too long to arrive.' },
+  email_taken: { status: 409, detail: 'There is an account with this address already. Sign in instead.' },
+  payload_too_large: { status: 413, detail: 'The request body is too large.' },
+  unsupported_media_type: { status: 415, detail: 'Send the body as "Content-Type: application/json".' },
+  validation_failed: { status: 422, detail: 'Some of what was sent is not acceptable. See "errors".' },
+  password_rejected: { status: 422, detail: 'This password is not acceptable. See "errors".' },
+  rate_limited: { status: 429, detail: 'Too many requests. Try again after the time in Retry-After.' },
+  headers_too_large: { status: 431, detail: 'The request headers are too large.' },
+  internal_error: { status: 500, detail: 'Something went wrong on our side. Quote the request id when you report it.' },
+  overloaded: { status: 503, detail: 'Too much to do right now. Try again after the time in Retry-After.' },
+  unavailable: { status: 503, detail: 'The service cannot answer right now. Try again after the time in Retry-After.' },
+} as const satisfies Record<string, ErrorCodeEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;

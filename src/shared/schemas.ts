@@ -1,0 +1,14 @@
+import { Type } from 'typebox';
+
+/** A point in time: RFC 3339, UTC. */
+export const Timestamp = (description: string) =>
+  Type.String({ format: 'date-time', description, examples: ['2026-11-22T16:00:00.000Z'] });
+
+export const Id = (description: string) =>
+  Type.String({ format: 'uuid', description, examples: ['0199e0a4-7c1e-7d3a-9d0f-6b1f2a3c4d5e'] });
+
+/** An object that holds what is named and nothing else. */
+export const StrictObject = <Properties extends Type.TProperties>(
+  properties: Properties,
+  options: Type.TObjectOptions = {},
+) => Type.Object(properties, { additionalProperties: false, ...options });
