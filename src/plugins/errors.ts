@@ -45,7 +45,7 @@ export function sendProblem(
     .send(toProblem(error, request.id));
 }
 
-export function toDomainError(thrown: unknown): DomainError {
+function toDomainError(thrown: unknown): DomainError {
   if (thrown instanceof DomainError) return thrown;
   const error = thrown as Partial<FastifyError>;
   if (error.validation) return new DomainError('validation_failed', { errors: error.validation.map(toFieldError) });

@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
-import type { FastifyInstance, InjectOptions } from 'fastify';
-import type { Response } from 'light-my-request';
+import type { FastifyInstance, InjectOptions, LightMyRequestResponse as Response } from 'fastify';
 import { onTestFinished } from 'vitest';
 import { buildApp } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
 import { testDatabaseUrl } from './database.js';
 
-/** The same for all test apps, so that several of them can work as instances of one service. */
-export const TEST_SECRET = randomBytes(32).toString('base64url');
+/** The same for all test apps, so that several of them can work on one database as instances of one service. */
+export const TEST_SECRET = createHash('sha256').update('a secret for tests').digest('base64url');
 
 export const ISSUER = 'https://auth.example.test';
 export const COOKIE = '__Host-refresh_token';

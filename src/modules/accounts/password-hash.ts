@@ -52,7 +52,8 @@ export function hashOfNobody(cost: number, keyRing: KeyRing): string {
 function parseHash(stored: string): ParsedHash | null {
   const [, secretId, bcrypt] = PEPPERED.exec(stored) ?? [];
   if (secretId !== undefined && bcrypt !== undefined) return { scheme: 'peppered', secretId: Number(secretId), bcrypt };
-  return PLAIN.test(stored) ? { scheme: 'plain', bcrypt: stored } : null;
+  // PHP's name for what everyone else calls 2b; the library does not know it.
+  return PLAIN.test(stored) ? { scheme: 'plain', bcrypt: stored.replace('$2y$', '$2b$') } : null;
 }
 
 function pepper(password: string, key: Buffer): string {

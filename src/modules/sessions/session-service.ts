@@ -7,7 +7,7 @@ import { decodeRefreshToken, encodeRefreshToken, type RefreshTokenContent } from
 import type { EndReason, Session, SessionSnapshot, SessionUser, Transport } from './session.js';
 import type { EndedSession, SessionRepository } from './session-repository.js';
 
-export type SessionPolicy = {
+type SessionPolicy = {
   idleSeconds: number;
   absoluteSeconds: number;
   graceSeconds: number;
@@ -27,7 +27,7 @@ export type TokenGrant = {
   user: SessionUser;
 };
 
-export type ReuseIncident = { session: Session; presentedGeneration: number; client: ClientInfo };
+type ReuseIncident = { session: Session; presentedGeneration: number; client: ClientInfo };
 
 export type SessionService = ReturnType<typeof createSessionService>;
 

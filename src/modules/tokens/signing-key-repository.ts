@@ -10,7 +10,7 @@ import {
   type SigningKey,
 } from './signing-key.js';
 
-export type SigningKeyStatus = 'active' | 'retired';
+type SigningKeyStatus = 'active' | 'retired';
 export type StoredSigningKey = SigningKey & { status: SigningKeyStatus };
 
 export type SigningKeyRepository = ReturnType<typeof createSigningKeyRepository>;
