@@ -13,9 +13,10 @@ import { startEmbeddedPostgres } from './embedded-postgres.js';
 const DEV_FOLDER = '.gatehouse';
 
 const fromFile = existsSync('.env') ? parseEnv(await readFile('.env', 'utf8')) : {};
-const given: NodeJS.ProcessEnv = { ...fromFile, ...process.env };
+// An empty variable counts as not set, as .env.example leaves some.
+const given = Object.fromEntries(Object.entries({ ...fromFile, ...process.env }).filter(([, value]) => value));
 const postgres = given.DATABASE_URL ? null : await startEmbeddedPostgres({ folder: path.join(DEV_FOLDER, 'postgres') });
-const port = given.PORT || '3000';
+const port = given.PORT ?? '3000';
 
 try {
   const config = loadConfig({
@@ -23,8 +24,8 @@ try {
     COOKIE_SECURE: 'false',
     MIGRATE_ON_START: 'true',
     ...given,
-    DATABASE_URL: given.DATABASE_URL || postgres?.url('postgres'),
-    APP_SECRETS: given.APP_SECRETS || (await developmentSecret()),
+    DATABASE_URL: given.DATABASE_URL ?? postgres?.url('postgres'),
+    APP_SECRETS: given.APP_SECRETS ?? (await developmentSecret()),
   });
   const app = await startServer(config, {
     logStream: pretty({ ignore: 'pid,hostname,service', translateTime: 'SYS:HH:MM:ss' }),

@@ -173,7 +173,8 @@ function isAlive(processId: string): boolean {
   }
 }
 
-async function findFreePort(): Promise<number> {
+/** A port of the loopback address that nobody listens on. */
+export async function findFreePort(): Promise<number> {
   const probe = createServer();
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
   const address = probe.address();

@@ -12,7 +12,11 @@ export const ProblemSchema = StrictObject(
     type: Type.String({ description: '`about:blank`: the code says it all.', examples: ['about:blank'] }),
     title: Type.String({ description: "The status's name.", examples: ['Unauthorized'] }),
     status: Type.Integer({ examples: [401] }),
-    code: Type.String({ description: 'What to branch on. Never changes.', examples: ['refresh_token_reused'] }),
+    code: Type.String({
+      enum: Object.keys(ERROR_CODES),
+      description: 'What to branch on. Never changes.',
+      examples: ['refresh_token_reused'],
+    }),
     detail: Type.String({ description: 'For people: what happened and what to do.' }),
     request_id: Type.String({ description: 'Names this request in the logs.' }),
     reason: Type.Optional(

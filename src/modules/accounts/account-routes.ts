@@ -24,7 +24,7 @@ export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> =
         body: CredentialsSchema,
         response: { 201: TokenResponseSchema },
       },
-      config: { errors: ['email_taken', 'password_rejected', 'origin_not_allowed'] },
+      config: { errors: ['email_taken', 'password_rejected', 'origin_not_allowed', 'overloaded'] },
     },
     async (request, reply) => {
       const credentials = { ...request.body, transport: transportFor(request, request.body.transport) };
@@ -44,7 +44,7 @@ export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> =
         body: CredentialsSchema,
         response: { 200: TokenResponseSchema },
       },
-      config: { errors: ['invalid_credentials', 'origin_not_allowed'] },
+      config: { errors: ['invalid_credentials', 'origin_not_allowed', 'overloaded'] },
     },
     async (request, reply) => {
       const credentials = { ...request.body, transport: transportFor(request, request.body.transport) };
