@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, chown, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -157,10 +157,20 @@ async function linkSharedLibraries(native: string): Promise<void> {
   }
 }
 
-/** Postgres notes its process id and port in this file while it runs; one left by a crash names a dead process. */
+/** Postgres notes its port in this file while it runs; after a crash the file is still there, but nobody listens. */
 async function portOfRunningServer(folder: string): Promise<number | undefined> {
   const lines = (await readFile(path.join(folder, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
-  return isAlive(lines[0] ?? '') && lines[3] ? Number(lines[3]) : undefined;
+  const port = Number(lines[3]);
+  return port > 0 && (await accepts(port)) ? port : undefined;
+}
+
+/** Whether somebody listens on a port of the loopback address. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
+    socket.once('connect', () => socket.destroy());
+  });
 }
 
 function isAlive(processId: string): boolean {

@@ -22,6 +22,7 @@ import { createSigningKeys } from './modules/tokens/signing-keys.js';
 import { cors } from './plugins/cors.js';
 import { errors, sendProblem } from './plugins/errors.js';
 import { decorateWithAuth, guard } from './plugins/gate.js';
+import { gracefulClose } from './plugins/graceful-close.js';
 import { health } from './plugins/health.js';
 import { answerUnreadable } from './plugins/http-errors.js';
 import { jsonBody } from './plugins/json-body.js';
@@ -155,6 +156,7 @@ async function buildServices(config: Config, app: FastifyInstance) {
 
 async function registerPlugins(app: FastifyInstance, config: Config, { cookie }: Services, realm: string) {
   decorateWithAuth(app);
+  await app.register(gracefulClose);
   await app.register(methodNotAllowed);
   await app.register(securityHeaders, { https: config.issuer.startsWith('https:') });
   await app.register(cors, { allowedOrigins: config.allowedOrigins });

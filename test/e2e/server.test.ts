@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { freshDatabaseUrl } from '../support/database.js';
+import { withClient } from '../support/postgres.js';
+import { run, waitForOutput } from '../support/processes.js';
+import { freshEmail, PASSWORD, testEnvironment } from '../support/test-app.js';
+
+async function startServer(environment: NodeJS.ProcessEnv) {
+  const server = run('src/server.ts', [], await testEnvironment({ PORT: '0', ...environment }));
+  const [, url = ''] = await waitForOutput(server, /Server listening at (http:[^"]+)/);
+  return { ...server, url };
+}
+
+test('refuses to start with faults: one list of all of them, code 78, no stack trace', async () => {
+  const server = run('src/server.ts', [], {
+    PORT: 'x',
+    ISSUER_URL: 'https://auth.example.com',
+    COOKIE_SECURE: 'false',
+  });
+  expect(await server.exit).toBe(78);
+  const output = server.output();
+  for (const name of ['DATABASE_URL', 'APP_SECRETS', 'PORT', 'COOKIE_SECURE']) expect(output).toContain(`- ${name}`);
+  expect(output).not.toMatch(/^\s+at /m);
+});
+
+test('says in one line that the database cannot be reached', async () => {
+  const DATABASE_URL = 'postgresql://nobody:secret-password@127.0.0.1:1/nothing';
+  const server = run('src/server.ts', [], await testEnvironment({ DATABASE_URL }));
+  expect(await server.exit).toBe(1);
+  expect(server.output()).toContain('Gatehouse could not start');
+  expect(server.output()).not.toMatch(/secret-password|^\s+at /m);
+});
+
+test('migrates and makes its key when two instances start at once on an empty database', async () => {
+  const DATABASE_URL = await freshDatabaseUrl({ migrated: false });
+  const instances = await Promise.all([1, 2].map(() => startServer({ DATABASE_URL, MIGRATE_ON_START: 'true' })));
+  for (const { url } of instances) {
+    const ready = await fetch(`${url}/readyz`);
+    expect(await ready.json()).toEqual({ status: 'ready', checks: { database: 'ok', shutdown: 'ok' } });
+    const { keys } = (await (await fetch(`${url}/.well-known/jwks.json`)).json()) as { keys: unknown[] };
+    expect(keys).toHaveLength(1);
+  }
+});
+
+test('answers what is in flight when it is told to stop, and ends with code 0', async () => {
+  const server = await startServer({ BCRYPT_COST: '12', HASH_CONCURRENCY: '2' });
+  const inFlight = Array.from({ length: 6 }, () =>
+    fetch(`${server.url}/v1/auth/register`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ email: freshEmail(), password: PASSWORD }),
+    }),
+  );
+  // Once one is answered, the others are certainly being worked on.
+  await Promise.race(inFlight);
+  server.signal('SIGTERM');
+  expect((await Promise.all(inFlight)).map(({ status }) => status)).toEqual(Array(6).fill(201));
+  expect(await server.exit).toBe(0);
+  await expect(fetch(`${server.url}/livez`)).rejects.toThrow();
+});
+
+test('lets ten processes migrate one database at once', async () => {
+  const DATABASE_URL = await freshDatabaseUrl({ migrated: false });
+  const environment = await testEnvironment({ DATABASE_URL });
+  const processes = Array.from({ length: 10 }, () => run('src/cli.ts', ['migrate'], environment));
+  expect(await Promise.all(processes.map(({ exit }) => exit))).toEqual(Array(10).fill(0));
+  const outputs = processes.map(({ output }) => output());
+  expect(outputs.filter((text) => text.startsWith('Applied: '))).toHaveLength(1);
+  expect(outputs.filter((text) => text.startsWith('The database is up to date.'))).toHaveLength(9);
+  const { rows } = await withClient(DATABASE_URL, (client) =>
+    client.query('SELECT migration_name, count(*)::int FROM _prisma_migrations GROUP BY 1'),
+  );
+  for (const { count } of rows) expect(count).toBe(1);
+});
+
+test('tells what the command line can do, and refuses what it cannot', async () => {
+  const help = run('src/cli.ts', ['--help'], {});
+  expect(await help.exit).toBe(0);
+  expect(help.output()).toContain('migrate');
+  const unknown = run('src/cli.ts', ['explode'], {});
+  expect(await unknown.exit).toBe(2);
+  expect(unknown.output()).toContain('There is no command "explode"');
+});
