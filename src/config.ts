@@ -26,7 +26,7 @@ export const ConfigSchema = Type.Object({
   }),
   ISSUER_URL: text({ description: "The service's public origin: `iss` of access tokens." }),
   AUDIENCE: optional('`aud` of access tokens. Default: ISSUER_URL.'),
-  SIGNING_ALGORITHM: Type.Union([Type.Literal('ES256'), Type.Literal('EdDSA'), Type.Literal('RS256')], {
+  SIGNING_ALGORITHM: Type.Enum(['ES256', 'EdDSA', 'RS256'], {
     default: 'ES256',
     description: 'How access tokens are signed: ES256, EdDSA or RS256.',
   }),
@@ -35,7 +35,7 @@ export const ConfigSchema = Type.Object({
     description: 'Comma-separated origins of other sites whose pages may call the service.',
   }),
   COOKIE_SECURE: flag(true, 'Whether the cookie needs https. false is for plain http in development.'),
-  COOKIE_SAME_SITE: Type.Union([Type.Literal('strict'), Type.Literal('lax'), Type.Literal('none')], {
+  COOKIE_SAME_SITE: Type.Enum(['strict', 'lax', 'none'], {
     default: 'strict',
     description: "The cookie's SameSite: strict, lax or none.",
   }),
@@ -68,10 +68,10 @@ export const ConfigSchema = Type.Object({
     'Requests of one address to what takes a password; 0 switches the limit off.',
   ),
   DOCS_ENABLED: flag(true, 'Whether /docs and /openapi.json are served.'),
-  LOG_LEVEL: Type.Union(
-    (['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const).map((level) => Type.Literal(level)),
-    { default: 'info', description: 'fatal, error, warn, info, debug, trace or silent.' },
-  ),
+  LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+    default: 'info',
+    description: 'fatal, error, warn, info, debug, trace or silent.',
+  }),
 });
 
 type Environment = Type.Static<typeof ConfigSchema>;
@@ -144,7 +144,7 @@ function describeSchemaFault({ instancePath, keyword, params, message }: SchemaF
   const name = params.missingProperty ?? instancePath.slice(1);
   const { description } = ConfigSchema.properties[name as keyof Environment] as { description?: string };
   if (keyword === 'required') return `${name} is not set. ${description}`;
-  if (keyword === 'const' || keyword === 'anyOf') return `${name} must be one of those named here. ${description}`;
+  if (keyword === 'enum') return `${name} must be one of those named here. ${description}`;
   return `${name} ${message}. ${description}`;
 }
 

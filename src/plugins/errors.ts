@@ -21,11 +21,11 @@ const FASTIFY_ERRORS: Record<string, ErrorCode> = {
 export const errors = fastifyPlugin<{ realm: string }>(
   async (app, { realm }) => {
     app.setErrorHandler((thrown: FastifyError, request, reply) => sendProblem(thrown, request, reply, realm));
-    app.setNotFoundHandler({ preHandler: app.rateLimit() }, () => {
+    app.setNotFoundHandler({ preHandler: app.limitUnknown }, () => {
       throw new DomainError('not_found');
     });
   },
-  { name: 'errors', dependencies: ['@fastify/rate-limit'] },
+  { name: 'errors', dependencies: ['rate-limits'] },
 );
 
 export function sendProblem(

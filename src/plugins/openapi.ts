@@ -4,8 +4,9 @@ import fastifySwaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, RouteOptions } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import type { OpenAPIV3_1 } from 'openapi-types';
+import { DomainError } from '../shared/domain-error.js';
 import { ERROR_CODES, type ErrorCode } from '../shared/error-codes.js';
-import { COMMON_ERRORS, PROBLEM_CONTENT_TYPE, ProblemSchema } from '../shared/problem.js';
+import { COMMON_ERRORS, PROBLEM_CONTENT_TYPE, ProblemSchema, toProblem } from '../shared/problem.js';
 
 type OpenApiOptions = { issuer: string; cookieName: string };
 
@@ -60,7 +61,7 @@ export const openApi = fastifyPlugin<OpenApiOptions>(
         const openapi = document.openapiObject as OpenAPIV3_1.Document;
         for (const operation of operationsOf(openapi)) {
           const route = routes.get(operation.operationId ?? '');
-          if (route) addErrors(operation, route);
+          if (route) complete(operation, route);
         }
         return openapi as typeof document.openapiObject;
       },
@@ -102,14 +103,15 @@ function operationsOf({ paths = {} }: OpenAPIV3_1.Document): OpenAPIV3_1.Operati
   return Object.values(paths).flatMap((item) => Object.values(item ?? {}) as OpenAPIV3_1.OperationObject[]);
 }
 
-/** Lists every error that an operation can answer with, by status: those of its own, of the gate, of all. */
-function addErrors(operation: OpenAPIV3_1.OperationObject, { config, schema }: RouteOptions): void {
+/** Says what route schemas cannot, above all every error that an operation can answer with, by status: those of its own, of the gate, of all. */
+function complete(operation: OpenAPIV3_1.OperationObject, { config, schema }: RouteOptions): void {
   const codes = new Set<ErrorCode>([
     ...(config?.errors ?? []),
     ...(config?.guarded ? GATE_ERRORS : []),
     ...(schema?.body || schema?.querystring ? BODY_ERRORS : []),
     ...COMMON_ERRORS,
   ]);
+  if (config?.optionalBody) Object.assign(operation.requestBody ?? {}, { required: false });
   if (config?.guarded) operation.security = [{ bearer: [] }];
   const byStatus = new Map<number, ErrorCode[]>();
   for (const code of codes)
@@ -134,20 +136,13 @@ function addErrors(operation: OpenAPIV3_1.OperationObject, { config, schema }: R
 }
 
 function exampleOf(code: ErrorCode) {
-  const { status, detail } = ERROR_CODES[code];
-  return {
-    type: 'about:blank',
-    title: 'Error',
-    status,
-    code,
-    detail,
-    request_id: '3f1c9a52-8f0e-4e7b-9a53-0d1f6f5b7a10',
-  };
+  return toProblem(new DomainError(code), '3f1c9a52-8f0e-4e7b-9a53-0d1f6f5b7a10');
 }
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** The error codes that this route answers with, beyond those that any route may. */
     errors?: ErrorCode[];
+    optionalBody?: boolean;
   }
 }

@@ -25,9 +25,10 @@ export const rateLimits = fastifyPlugin<RateLimitsOptions>(
       errorResponseBuilder: (_request, { ttl }) =>
         new DomainError('rate_limited', { retryAfterSeconds: Math.ceil(ttl / 1000) }),
     });
+    const countNothing: preHandlerAsyncHookHandler = async () => {};
+    app.decorate('limitUnknown', perMinute > 0 ? app.rateLimit() : countNothing);
     // One counter for all routes that take a password: a limit given with each route would count each for itself.
     const countCredentials = app.rateLimit({ max: credentialsPerMinute, timeWindow: WINDOW_MS });
-    const countNothing: preHandlerAsyncHookHandler = async () => {};
     app.decorate('limitCredentials', credentialsPerMinute > 0 ? countCredentials : countNothing);
   },
   { name: 'rate-limits' },
@@ -37,5 +38,7 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** The tighter limit, for a scope of routes that take a password or send a mail. */
     limitCredentials: preHandlerAsyncHookHandler;
+    /** The common limit, for addresses that are not there: guessing them is no cheaper than asking for real ones. */
+    limitUnknown: preHandlerAsyncHookHandler;
   }
 }

@@ -12,3 +12,6 @@ export const StrictObject = <Properties extends Type.TProperties>(
   properties: Properties,
   options: Type.TObjectOptions = {},
 ) => Type.Object(properties, { additionalProperties: false, ...options });
+
+/** An answer without a body. */
+export const NoContent = (description: string) => Type.Null({ description });

@@ -15,7 +15,7 @@ declare module 'vitest' {
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const given = process.env.DATABASE_URL;
   const embedded = given ? null : await startEmbeddedPostgres({ folder: '.gatehouse/test-postgres', throwaway: true });
-  const administratorUrl = given ?? embedded?.url('postgres') ?? '';
+  const administratorUrl = embedded?.url('postgres') ?? given ?? '';
   const template = `gatehouse_test_${randomBytes(5).toString('hex')}`;
 
   await withClient(administratorUrl, (client) => client.query(`CREATE DATABASE ${template}`));

@@ -13,5 +13,8 @@ export const CredentialsSchema = StrictObject(
     }),
     transport: Type.Optional(TransportSchema),
   },
-  { title: 'Credentials' },
+  {
+    title: 'Credentials',
+    examples: [{ email: 'ada@example.com', password: 'correct horse battery staple' }],
+  },
 );

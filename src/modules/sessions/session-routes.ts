@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 import { readBearerToken } from '../../shared/bearer-token.js';
 import { readClientInfo } from '../../shared/client-info.js';
 import { DomainError } from '../../shared/domain-error.js';
-import { StrictObject } from '../../shared/schemas.js';
+import { NoContent, StrictObject } from '../../shared/schemas.js';
 import type { RefreshCookie } from './refresh-cookie.js';
 import { RefreshTokenSchema, SessionListSchema, TokenResponseSchema } from './session-schemas.js';
 import type { SessionService } from './session-service.js';
@@ -33,6 +33,7 @@ export const refreshRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
         response: { 200: TokenResponseSchema },
       },
       config: {
+        optionalBody: true,
         errors: [
           'refresh_token_missing',
           'refresh_token_invalid',
@@ -63,9 +64,9 @@ export const refreshRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
           'Ends the session that the cookie, the body or the Bearer token names, even if that token has expired, and clears the cookie. Answers 204 also when there was nothing to end; never 204 when a session could not be ended.',
         security: [{ refreshCookie: [] }, { bearer: [] }, {}],
         body: OptionalRefreshTokenBody,
-        response: { 204: Type.Null() },
+        response: { 204: NoContent('Signed out; the cookie is cleared.') },
       },
-      config: { errors: ['origin_not_allowed'] },
+      config: { optionalBody: true, errors: ['origin_not_allowed'] },
     },
     async (request, reply) => {
       const refreshToken = request.body?.refresh_token ?? cookie.read(request);
@@ -118,7 +119,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<Pick<SessionRoutesOptions,
         tags: ['Sessions'],
         summary: 'Sign out one device',
         params: StrictObject({ id: Type.String({ maxLength: 100, description: 'The session to end.' }) }),
-        response: { 204: Type.Null() },
+        response: { 204: NoContent('Ended: its tokens are refused from now on.') },
       },
       config: { errors: ['session_not_found', 'origin_not_allowed'] },
     },
@@ -142,7 +143,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<Pick<SessionRoutesOptions,
             }),
           ),
         }),
-        response: { 204: Type.Null() },
+        response: { 204: NoContent('All (others) ended.') },
       },
       config: { errors: ['origin_not_allowed'] },
     },

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { Id, StrictObject, Timestamp } from '../../shared/schemas.js';
 
-export const TransportSchema = Type.Union([Type.Literal('cookie'), Type.Literal('body')], {
+export const TransportSchema = Type.Enum(['cookie', 'body'], {
   description:
     'How the refresh token travels. "body" is for native apps: refused when the request comes from a browser.',
   default: 'cookie',
@@ -13,6 +13,13 @@ export const RefreshTokenSchema = Type.String({
   description: 'Only for sessions that were opened with "transport": "body".',
 });
 
+const USER_EXAMPLE = {
+  id: '0199e0a4-7c1e-7d3a-9d0f-6b1f2a3c4d5e',
+  email: 'ada@example.com',
+  email_verified: false,
+  created_at: '2026-11-22T16:00:00.000Z',
+};
+
 export const UserSchema = StrictObject(
   {
     id: Id('The user; `sub` in access tokens.'),
@@ -20,7 +27,11 @@ export const UserSchema = StrictObject(
     email_verified: Type.Boolean(),
     created_at: Timestamp('When the account was made.'),
   },
-  { title: 'User' },
+  {
+    title: 'User',
+    description: 'The person whose access token this is.',
+    examples: [USER_EXAMPLE],
+  },
 );
 
 export const TokenResponseSchema = StrictObject(
@@ -37,7 +48,25 @@ export const TokenResponseSchema = StrictObject(
       expires_at: Timestamp('When the session ends in any case.'),
     }),
   },
-  { title: 'TokenResponse' },
+  {
+    title: 'TokenResponse',
+    description:
+      'Signed in. The refresh token is in the cookie, unless the session was opened with "transport": "body".',
+    examples: [
+      {
+        access_token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6IuKApiJ9.eyJzdWIiOiLigKYifQ.c2lnbmF0dXJl',
+        token_type: 'Bearer',
+        expires_in: 600,
+        user: USER_EXAMPLE,
+        session: {
+          id: '0199e0a4-9b2f-7a10-8c4d-2e7f60b1a9d3',
+          created_at: '2026-11-22T16:00:00.000Z',
+          idle_expires_at: '2026-12-06T16:00:00.000Z',
+          expires_at: '2027-02-20T16:00:00.000Z',
+        },
+      },
+    ],
+  },
 );
 
 export const SessionListSchema = StrictObject(
@@ -56,5 +85,25 @@ export const SessionListSchema = StrictObject(
       }),
     ),
   },
-  { title: 'SessionList' },
+  {
+    title: 'SessionList',
+    description: 'Live sessions, newest first.',
+    examples: [
+      {
+        sessions: [
+          {
+            id: '0199e0a4-9b2f-7a10-8c4d-2e7f60b1a9d3',
+            current: true,
+            created_at: '2026-11-22T16:00:00.000Z',
+            last_used_at: '2026-11-22T16:10:00.000Z',
+            idle_expires_at: '2026-12-06T16:10:00.000Z',
+            expires_at: '2027-02-20T16:00:00.000Z',
+            user_agent: 'Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0',
+            ip: '203.0.113.7',
+            transport: 'cookie',
+          },
+        ],
+      },
+    ],
+  },
 );

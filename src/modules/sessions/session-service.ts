@@ -1,3 +1,4 @@
+import { validate as isUuid } from 'uuid';
 import { DomainError } from '../../shared/domain-error.js';
 import type { KeyRing } from '../../shared/key-ring.js';
 import type { EndedSessions } from '../revocation/ended-sessions.js';
@@ -80,7 +81,7 @@ export function createSessionService(options: SessionServiceOptions) {
 
     /** @throws DomainError `session_not_found`, also when the session is someone else's */
     async endOne(userId: string, sessionId: string): Promise<void> {
-      const ended = await repository.endOwn(userId, sessionId, 'revoked');
+      const ended = isUuid(sessionId) ? await repository.endOwn(userId, sessionId, 'revoked') : null;
       if (ended === null) throw new DomainError('session_not_found');
       note(ended);
     },
