@@ -1,20 +1,21 @@
 import { execFile, execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import pg from 'pg';
 
 const run = promisify(execFile);
 
 export type RunningPostgres = {
   /** Connection URL of a database of this server. */
   url: (database: string) => string;
-  /** Stops the server, unless another living process started it. */
-  stop: () => Promise<void>;
+  /** Stops the server, unless another process uses it too. @returns whether it was stopped */
+  stop: () => Promise<boolean>;
 };
 
 export type EmbeddedPostgresOptions = {
@@ -30,29 +31,40 @@ type RunAs = { uid?: number; gid?: number };
 const USER = 'gatehouse';
 const PASSWORD = 'gatehouse';
 
+/** Held, shared, by everyone who uses a server: whoever can have it alone is the last one, and turns out the light. */
+const USERS_LOCK = 7_203_851_116;
+
 /**
  * Starts the real PostgreSQL that npm brought, on a free port of the loopback address, with its data in a folder.
- * A server that still runs on that folder, left by a process that was killed, is taken over; one whose owner lives is shared.
+ * A server that runs on that folder already is shared, also one that a process left behind when it was killed.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<RunningPostgres> {
   const runAs = await postgresAccount();
   const binaries = await binariesFor(runAs);
   const folder = await dataFolderFor(path.resolve(options.folder), runAs);
-  const ownerFile = path.join(path.dirname(folder), `${path.basename(folder)}.owner`);
 
   let port = await portOfRunningServer(folder);
-  const owned = port === undefined || !isAlive(await readFile(ownerFile, 'utf8').catch(() => ''));
   if (port === undefined) {
     if (!existsSync(path.join(folder, 'PG_VERSION'))) await initialise(folder, binaries, runAs, options.throwaway);
     port = await findFreePort();
     await start(folder, port, binaries, runAs, options.throwaway);
   }
-  if (owned) await writeFile(ownerFile, String(process.pid));
+  const url = (database: string) => `postgresql://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`;
+
+  const user = new pg.Client(url('postgres'));
+  user.on('error', () => {});
+  await user.connect();
+  await user.query('SELECT pg_advisory_lock_shared($1)', [USERS_LOCK]);
 
   return {
-    url: (database) => `postgresql://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`,
+    url,
     stop: async () => {
-      if (owned) await run(path.join(binaries, 'pg_ctl'), ['stop', '-D', folder, '-m', 'fast', '-w'], runAs);
+      await user.query('SELECT pg_advisory_unlock_shared($1)', [USERS_LOCK]);
+      const { rows } = await user.query<{ last: boolean }>('SELECT pg_try_advisory_lock($1) AS last', [USERS_LOCK]);
+      await user.end();
+      const isLast = rows[0]?.last === true;
+      if (isLast) await run(path.join(binaries, 'pg_ctl'), ['stop', '-D', folder, '-m', 'fast', '-w'], runAs);
+      return isLast;
     },
   };
 }
@@ -108,6 +120,9 @@ async function binariesFor(runAs: RunAs): Promise<string> {
   if (await canRun(path.join(binaries, 'postgres'), runAs)) return binaries;
 
   const copy = path.join(tmpdir(), `gatehouse-postgres-${shortHash(native)}`);
+  await mkdir(copy, { recursive: true });
+  const { uid } = await lstat(copy);
+  if (uid !== process.getuid?.()) throw new Error(`${copy} belongs to somebody else: remove it.`);
   await cp(native, copy, { recursive: true, verbatimSymlinks: true });
   await chmod(copy, 0o755);
   return path.join(copy, 'bin');
@@ -171,16 +186,6 @@ export function accepts(port: number): Promise<boolean> {
     socket.once('connect', () => resolve(true)).once('error', () => resolve(false));
     socket.once('connect', () => socket.destroy());
   });
-}
-
-function isAlive(processId: string): boolean {
-  if (!/^\d+\s*$/.test(processId)) return false;
-  try {
-    process.kill(Number(processId), 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 /** A port of the loopback address that nobody listens on. */

@@ -3,17 +3,21 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 
 const require = createRequire(import.meta.url);
 const { version } = require('prisma/package.json');
-const stampFile = 'src/generated/prisma/.stamp';
-const stamp = createHash('sha256').update(version).update(readFileSync('prisma/schema.prisma')).digest('hex');
+const root = path.resolve(import.meta.dirname, '..');
+const stampFile = path.join(root, 'src/generated/prisma/.stamp');
+const schema = readFileSync(path.join(root, 'prisma/schema.prisma'));
+const stamp = createHash('sha256').update(version).update(schema).digest('hex');
 
 if (!existsSync(stampFile) || readFileSync(stampFile, 'utf8') !== stamp) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [require.resolve('prisma/build/index.js'), 'generate', '--no-hints'],
     {
+      cwd: root,
       encoding: 'utf8',
       env: {
         ...process.env,

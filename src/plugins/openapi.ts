@@ -75,7 +75,7 @@ export async function serveDocs(app: FastifyInstance): Promise<void> {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
-    uiConfig: { persistAuthorization: false, displayRequestDuration: true, validatorUrl: null },
+    uiConfig: { layout: 'BaseLayout', persistAuthorization: false, displayRequestDuration: true, validatorUrl: null },
     theme: { title: 'Gatehouse API' },
     staticCSP: false,
     uiHooks: {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -67,14 +68,27 @@ test('takes over the database of a run that was killed', async () => {
   expect(existsSync(path.join(folder, POSTMASTER))).toBe(false);
 });
 
+test('stops when npm, or the shell between them, is ended in its place', async () => {
+  const folder = await freshFolder(0o755);
+  const port = await findFreePort();
+  const parent = spawn(
+    'sh',
+    ['-c', `"${process.execPath}" --import "${import.meta.resolve('tsx')}" "${path.resolve('scripts/dev.ts')}"; true`],
+    { cwd: folder, env: { PATH: process.env.PATH, PORT: String(port) }, stdio: 'ignore' },
+  );
+  await expect.poll(() => accepts(port), { timeout: 30_000 }).toBe(true);
+  parent.kill('SIGTERM');
+  await expect.poll(() => existsSync(path.join(folder, POSTMASTER)), { timeout: 15_000 }).toBe(false);
+  expect(await accepts(port)).toBe(false);
+});
+
 test('works in a folder that only its owner may enter', async () => {
   const folder = await freshFolder(0o700);
   const dev = await startDev(folder, await findFreePort());
   expect((await fetch(`${dev.url}/readyz`)).status).toBe(200);
   dev.signal('SIGINT');
   expect(await dev.exit).toBe(0);
-  const movedTo = await readFile(path.join(folder, '.gatehouse/postgres.moved-to'), 'utf8').catch(() => '');
-  if (movedTo) await rm(movedTo.trim(), { recursive: true });
+  expect(await run('scripts/dev-reset.ts', [], {}, folder).exit).toBe(0);
 });
 
 test('says what to do when the port is taken, and leaves no database behind', async () => {

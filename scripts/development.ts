@@ -1,0 +1,84 @@
+/** What `npm run dev` starts: everything on this machine, with nothing to set up. */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseEnv } from 'node:util';
+import closeWithGrace from 'close-with-grace';
+import pretty from 'pino-pretty';
+import { ConfigError, loadConfig } from '../src/config.js';
+import { startServer } from '../src/server.js';
+import { startEmbeddedPostgres } from './embedded-postgres.js';
+
+const DEV_FOLDER = '.gatehouse';
+
+const fromFile = existsSync('.env') ? parseEnv(await readFile('.env', 'utf8')) : {};
+// An empty variable counts as not set, as .env.example leaves some.
+const given = Object.fromEntries(Object.entries({ ...fromFile, ...process.env }).filter(([, value]) => value));
+const postgres = given.DATABASE_URL ? null : await startEmbeddedPostgres({ folder: path.join(DEV_FOLDER, 'postgres') });
+const port = given.PORT ?? '3000';
+
+try {
+  const config = loadConfig({
+    ISSUER_URL: `http://localhost:${port}`,
+    COOKIE_SECURE: 'false',
+    MIGRATE_ON_START: 'true',
+    ...given,
+    DATABASE_URL: given.DATABASE_URL ?? postgres?.url('postgres'),
+    APP_SECRETS: given.APP_SECRETS ?? (await developmentSecret()),
+  });
+  const app = await startServer(config, {
+    logStream: pretty({ ignore: 'pid,hostname,service', translateTime: 'SYS:HH:MM:ss' }),
+  });
+  closeWithGrace({ delay: 10_000, logger: false }, async () => {
+    await app.close();
+    await postgres?.stop();
+  });
+  stopWithParent();
+  console.log(banner(config.issuer, postgres !== null));
+} catch (error) {
+  await postgres?.stop();
+  console.error(error instanceof ConfigError ? error.message : explain(error));
+  process.exit(1);
+}
+
+/** A signal to npm ends npm and its shell, and would leave this process behind. */
+function stopWithParent(): void {
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGTERM');
+  }, 500).unref();
+}
+
+/** Made once and kept, so that sign-ins outlive a restart. */
+async function developmentSecret(): Promise<string> {
+  const file = path.join(DEV_FOLDER, 'app-secrets');
+  await mkdir(DEV_FOLDER, { recursive: true });
+  if (!existsSync(file)) await writeFile(file, randomBytes(32).toString('base64url'), { mode: 0o600 });
+  return (await readFile(file, 'utf8')).trim();
+}
+
+function explain(error: unknown): string {
+  if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+    return `Port ${port} is taken. Start with another one: PORT=3001 npm run dev`;
+  }
+  return `Gatehouse could not start: ${error instanceof Error ? error.stack : error}`;
+}
+
+function banner(url: string, embedded: boolean): string {
+  return `
+  Gatehouse is ready.
+
+    API         ${url}
+    Reference   ${url}/docs
+    Database    ${embedded ? `embedded PostgreSQL; data in ${DEV_FOLDER}/ (npm run dev:reset forgets them)` : 'as DATABASE_URL says'}
+
+  Try it:
+
+    curl -i -c cookies.txt ${url}/v1/auth/register \\
+      -H 'content-type: application/json' \\
+      -d '{"email":"ada@example.com","password":"correct horse battery staple"}'
+
+  Ctrl-C stops everything.
+`;
+}
