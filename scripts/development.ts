@@ -7,7 +7,7 @@ import { parseEnv } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import pretty from 'pino-pretty';
 import { ConfigError, loadConfig } from '../src/config.js';
-import { startServer } from '../src/server.js';
+import { startServer } from '../src/start-server.js';
 import { startEmbeddedPostgres } from './embedded-postgres.js';
 
 const DEV_FOLDER = '.gatehouse';

@@ -1,31 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import pg from 'pg';
 import { loadConfig } from '../src/config.js';
-import { startServer } from '../src/server.js';
-import { findFreePort, startEmbeddedPostgres } from './embedded-postgres.js';
+import { startServer } from '../src/start-server.js';
+import { findFreePort } from './embedded-postgres.js';
+import { createThrowawayDatabase } from './throwaway-database.js';
 
-/**
- * Starts a service as `npm run dev` does, but on a database of its own that is dropped again: on the Postgres of
- * DATABASE_URL, or on an embedded one.
- */
+/** Starts a service as `npm run dev` does, but on an empty database that goes when it is stopped. */
 export async function startService(): Promise<{ url: string; stop: () => Promise<void> }> {
-  const given = process.env.DATABASE_URL;
-  const embedded = given
-    ? null
-    : await startEmbeddedPostgres({ folder: '.gatehouse/service-postgres', throwaway: true });
-  const administratorUrl = embedded?.url('postgres') ?? given ?? '';
-  const name = `gatehouse_service_${randomBytes(5).toString('hex')}`;
-  await execute(administratorUrl, `CREATE DATABASE ${name}`);
-
+  const database = await createThrowawayDatabase();
   const port = await findFreePort();
   const url = `http://localhost:${port}`;
-  const cleanUp = async () => {
-    await execute(administratorUrl, `DROP DATABASE ${name} WITH (FORCE)`);
-    await embedded?.stop();
-  };
   const environment = {
     PORT: String(port),
-    DATABASE_URL: Object.assign(new URL(administratorUrl), { pathname: `/${name}` }).href,
+    DATABASE_URL: database.url,
     MIGRATE_ON_START: 'true',
     APP_SECRETS: randomBytes(32).toString('base64url'),
     ISSUER_URL: url,
@@ -37,19 +23,9 @@ export async function startService(): Promise<{ url: string; stop: () => Promise
   };
   try {
     const app = await startServer(loadConfig(environment));
-    return { url, stop: () => app.close().then(cleanUp) };
+    return { url, stop: () => app.close().then(database.drop) };
   } catch (error) {
-    await cleanUp();
+    await database.drop();
     throw error;
-  }
-}
-
-async function execute(url: string, statement: string): Promise<void> {
-  const client = new pg.Client(url);
-  await client.connect();
-  try {
-    await client.query(statement);
-  } finally {
-    await client.end();
   }
 }

@@ -1,17 +1,20 @@
-import { ConfigError, loadConfig } from './config.js';
+import { ConfigError, loadMigrationUrl } from './config.js';
 import { applyMigrations } from './database/migrations.js';
 
 const HELP = `Usage: node dist/cli.js <command>
 
 Commands:
-  migrate   apply the migrations that the database has not seen yet
+  migrate   apply the migrations that the database has not seen yet (needs DATABASE_URL only)
   help      show this
 
 The configuration is read from the environment, as by the service itself.`;
 
+// As the first process of a container, one without a handler ignores them.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 const commands: Record<string, () => Promise<void>> = {
   async migrate() {
-    const applied = await applyMigrations(loadConfig().databaseDirectUrl);
+    const applied = await applyMigrations(loadMigrationUrl());
     console.log(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`);
   },
   async help() {

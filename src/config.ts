@@ -97,14 +97,26 @@ export class ConfigError extends Error {
  * @throws ConfigError with all the faults there are
  */
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const { parsed, faults } = parse(given);
+  const { parsed, faults } = parse(environment);
   faults.push(...crossFaults(parsed));
-  if (given.REQUIRE_VERIFIED_EMAIL === 'true') {
+  if (environment.REQUIRE_VERIFIED_EMAIL === 'true') {
     faults.push('REQUIRE_VERIFIED_EMAIL: this version sends no mail yet, so it cannot be true.');
   }
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze(toConfig(parsed as Environment));
+}
+
+/**
+ * All that is needed to migrate: the database, and none of the service's secrets.
+ *
+ * @throws ConfigError
+ */
+export function loadMigrationUrl(environment: NodeJS.ProcessEnv = process.env): string {
+  const { parsed, faults } = parse(environment);
+  const own = faults.filter((fault) => fault.startsWith('DATABASE_'));
+  const url = parsed.DATABASE_DIRECT_URL ?? parsed.DATABASE_URL;
+  if (own.length > 0 || url === undefined) throw new ConfigError(own);
+  return url;
 }
 
 type SchemaFault = {
@@ -115,7 +127,8 @@ type SchemaFault = {
 };
 
 /** Checks each variable for itself. Those without a fault come back even when others have one, for the checks that follow. */
-function parse(given: Record<string, string | undefined>): { parsed: Partial<Environment>; faults: string[] } {
+function parse(environment: NodeJS.ProcessEnv): { parsed: Partial<Environment>; faults: string[] } {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const schemaFaults = validate(ConfigSchema, { ...given });
   if (Array.isArray(schemaFaults)) {
     const faulty = new Set(schemaFaults.map(({ instancePath }) => instancePath.slice(1)));

@@ -1,36 +1,26 @@
+/** The service: `npm start`, or what the image runs. */
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
-import { type BuildAppOptions, buildApp } from './app.js';
-import { type Config, ConfigError, loadConfig } from './config.js';
-import { applyMigrations } from './database/migrations.js';
+import { ConfigError, loadConfig } from './config.js';
+import { startServer } from './start-server.js';
 
 /** `EX_CONFIG` of sysexits.h: do not restart me, mend the configuration. */
 const EXIT_CONFIG = 78;
 const SHUTDOWN_MS = 10_000;
 
-/** Migrates if asked to, builds the app and listens. */
-export async function startServer(config: Config, options: BuildAppOptions = {}): Promise<FastifyInstance> {
-  if (config.migrateOnStart) await applyMigrations(config.databaseDirectUrl);
-  const app = await buildApp(config, options);
-  await app.listen({ host: config.host, port: config.port });
-  return app;
-}
+let app: FastifyInstance | undefined;
 
-async function main(): Promise<void> {
-  const app = await startServer(loadConfig());
-  closeWithGrace({ delay: SHUTDOWN_MS, logger: app.log }, async ({ err }) => {
-    if (err) app.log.error({ err }, 'closing after an error that nobody caught');
-    await app.close();
-  });
-}
+// Before anything else: as the first process of a container, one without a handler ignores SIGTERM.
+closeWithGrace({ delay: SHUTDOWN_MS, logger: false }, async ({ err }) => {
+  if (err) app?.log.error({ err }, 'closing after an error that nobody caught');
+  await app?.close();
+});
 
-if (process.argv[1] === import.meta.filename) {
-  main().catch((error: unknown) => {
-    console.error(error instanceof ConfigError ? error.message : startFailure(error));
-    process.exit(error instanceof ConfigError ? EXIT_CONFIG : 1);
-  });
-}
-
-function startFailure(error: unknown): string {
-  return `Gatehouse could not start: ${error instanceof Error ? error.message : String(error)}`;
+try {
+  app = await startServer(loadConfig());
+} catch (error) {
+  const isConfig = error instanceof ConfigError;
+  const text = error instanceof Error ? error.message : String(error);
+  console.error(isConfig ? text : `Gatehouse could not start: ${text}`);
+  process.exit(isConfig ? EXIT_CONFIG : 1);
 }

@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest';
  */
 const MAY_IMPORT: [files: RegExp, imports: RegExp][] = [
   [/^app\.ts$/, /./],
-  [/^(server|cli)\.ts$/, /^(app|config|database\/migrations)\.ts$/],
+  [/^(server|start-server|cli)\.ts$/, /^(app|start-server|config|database\/migrations)\.ts$/],
   [/^config\.ts$/, /^shared\//],
   [/^shared\//, /^shared\//],
   [/^database\//, /^(database|shared|generated)\//],

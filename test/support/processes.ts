@@ -3,7 +3,8 @@ import path from 'node:path';
 import { expect, onTestFinished } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '../..');
-const tsx = path.join(root, 'node_modules/tsx/dist/cli.mjs');
+// Loaded into the process itself: the command tsx would be a second process, and pass on signals that came already.
+const tsx = import.meta.resolve('tsx');
 
 export type Running = {
   /** All that was written so far, to both outputs. */
@@ -17,7 +18,7 @@ export type Running = {
 /** Runs a TypeScript file of the project as a process of its own; killed after the test if it still runs. */
 export function run(file: string, args: string[], environment: NodeJS.ProcessEnv, cwd = root): Running {
   const { PATH, HOME } = process.env;
-  const child: ChildProcess = spawn(process.execPath, [tsx, path.join(root, file), ...args], {
+  const child: ChildProcess = spawn(process.execPath, ['--import', tsx, path.join(root, file), ...args], {
     cwd,
     env: { PATH, HOME, ...environment },
     detached: true,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig } from '../../src/config.js';
+import { ConfigError, loadConfig, loadMigrationUrl } from '../../src/config.js';
 
 const SECRET = randomBytes(32).toString('base64url');
 const MINIMUM = {
@@ -114,4 +114,13 @@ test('reads lists with spaces, and both kinds of proxies', () => {
   });
   expect(config.allowedOrigins).toEqual(['https://app.example.com', 'http://localhost:5173']);
   expect(config.trustedProxies).toEqual(['10.0.0.0/8', '2001:db8::1']);
+});
+
+test('asks for nothing but the database to migrate, and takes the direct connection if there is one', () => {
+  const { DATABASE_URL } = MINIMUM;
+  expect(loadMigrationUrl({ DATABASE_URL })).toBe(DATABASE_URL);
+  const DATABASE_DIRECT_URL = 'postgresql://direct/gatehouse';
+  expect(loadMigrationUrl({ DATABASE_URL, DATABASE_DIRECT_URL })).toBe(DATABASE_DIRECT_URL);
+  expect(() => loadMigrationUrl({})).toThrow(/DATABASE_URL is not set/);
+  expect(() => loadMigrationUrl({ DATABASE_URL: 'mysql://x' })).toThrow(/DATABASE_URL/);
 });
