@@ -5,13 +5,18 @@ import type { DestinationStream } from 'pino';
 import type { Config } from './config.js';
 import { createDatabaseClock } from './database/clock.js';
 import { openDatabase } from './database/database.js';
+import { createListener } from './database/listener.js';
 import { createAccountRepository } from './modules/accounts/account-repository.js';
 import { accountRoutes, credentialRoutes } from './modules/accounts/account-routes.js';
 import { createAccountService } from './modules/accounts/account-service.js';
 import { createPasswordHasher } from './modules/accounts/password-hasher.js';
+import { createRetentionJob } from './modules/retention/retention-job.js';
+import { createRetentionRepository } from './modules/retention/retention-repository.js';
+import { createEndedSessionFeed } from './modules/revocation/ended-session-feed.js';
+import { createEndedSessionRepository } from './modules/revocation/ended-session-repository.js';
 import { createEndedSessions } from './modules/revocation/ended-sessions.js';
+import { createConfirmations } from './modules/sessions/confirmations.js';
 import { createRefreshCookie } from './modules/sessions/refresh-cookie.js';
-import type { EndReason } from './modules/sessions/session.js';
 import { createSessionRepository } from './modules/sessions/session-repository.js';
 import { refreshRoutes, sessionRoutes } from './modules/sessions/session-routes.js';
 import { createSessionService } from './modules/sessions/session-service.js';
@@ -105,22 +110,38 @@ async function buildServices(config: Config, app: FastifyInstance) {
     lifetimeSeconds: config.accessTokenSeconds,
   });
 
-  const rememberEndedSeconds = config.accessTokenSeconds + CLOCK_LEEWAY_SECONDS;
-  const endedSessions = createEndedSessions<EndReason>(rememberEndedSeconds, clock);
+  const rememberSeconds = config.accessTokenSeconds + CLOCK_LEEWAY_SECONDS;
+  const endedSessions = createEndedSessions(rememberSeconds, clock);
+  const endedSessionFeed = createEndedSessionFeed({
+    repository: createEndedSessionRepository(database),
+    endedSessions,
+    rememberSeconds,
+    createListener: (handlers) =>
+      createListener({ url: config.databaseDirectUrl, channel: 'gatehouse_session_ended', log, ...handlers }),
+    onError: (error) => log.warn({ err: error }, 'the sessions that ended lately could not be read'),
+  });
+  await endedSessionFeed.start();
+  app.addHook('onClose', () => endedSessionFeed.stop());
+
   const sessionRepository = createSessionRepository(database);
-  for (const { sessionId, reason, endedAt } of await sessionRepository.listEndedWithin(rememberEndedSeconds)) {
-    endedSessions.add(sessionId, reason, endedAt);
-  }
+  const confirmations = createConfirmations({
+    repository: sessionRepository,
+    onError: (error) => log.warn({ err: error }, 'confirmed generations could not be written yet'),
+  });
+  app.addHook('onClose', () => confirmations.stop());
 
   const sessions = createSessionService({
     repository: sessionRepository,
     keyRing,
     accessTokens,
+    confirmations,
     endedSessions,
     policy: {
       idleSeconds: config.refreshIdleSeconds,
       absoluteSeconds: config.refreshAbsoluteSeconds,
       graceSeconds: config.refreshGraceSeconds,
+      recoverySeconds: config.refreshRecoverySeconds,
+      maxPerUser: config.maxSessionsPerUser,
     },
     onReuse: ({ session, presentedGeneration, client }) =>
       log.warn(
@@ -135,6 +156,15 @@ async function buildServices(config: Config, app: FastifyInstance) {
         'a refresh token was used again after it had been replaced; its session was ended',
       ),
   });
+
+  const retention = createRetentionJob({
+    repository: createRetentionRepository(database),
+    retentionDays: config.retentionDays,
+    onCleaned: (cleaned) => log.info({ event: 'cleaned', ...cleaned }, 'old sessions and incidents were deleted'),
+    onError: (error) => log.warn({ err: error }, 'old sessions and incidents could not be deleted'),
+  });
+  retention.start();
+  app.addHook('onClose', () => retention.stop());
 
   const passwords = createPasswordHasher({
     keyRing,
@@ -151,7 +181,7 @@ async function buildServices(config: Config, app: FastifyInstance) {
   });
   const cookie = createRefreshCookie({ secure: config.cookieSecure, sameSite: config.cookieSameSite });
 
-  return { database, keys, accessTokens, endedSessions, sessions, accounts, cookie };
+  return { database, keys, accessTokens, endedSessions, endedSessionFeed, confirmations, sessions, accounts, cookie };
 }
 
 async function registerPlugins(app: FastifyInstance, config: Config, { cookie }: Services, realm: string) {
@@ -171,11 +201,15 @@ async function registerPlugins(app: FastifyInstance, config: Config, { cookie }:
 }
 
 async function registerRoutes(app: FastifyInstance, config: Config, services: Services) {
-  const { database, keys, accessTokens, endedSessions, sessions, accounts, cookie } = services;
+  const { database, keys, accessTokens, endedSessions, endedSessionFeed, confirmations, sessions, accounts, cookie } =
+    services;
   const originRule = createOriginRule([config.issuer, ...config.allowedOrigins], cookie.isCarriedBy);
   originRule.install(app);
 
-  await app.register(health, { pingDatabase: () => database.$queryRaw`SELECT 1` });
+  await app.register(health, {
+    pingDatabase: () => database.$queryRaw`SELECT 1`,
+    revocation: endedSessionFeed,
+  });
   await app.register(jwksRoutes, { keys });
 
   await app.register(refreshRoutes, { sessions, cookie, clearSiteData: config.clearSiteDataOnLogout });
@@ -187,7 +221,11 @@ async function registerRoutes(app: FastifyInstance, config: Config, services: Se
   });
 
   await app.register(async (scope) => {
-    guard(scope, { accessTokens, endedSessions });
+    guard(scope, {
+      accessTokens,
+      endedSessions,
+      onFirstPass: ({ sid, gen }) => confirmations.note(sid, gen),
+    });
     await scope.register(accountRoutes, { accounts });
     await scope.register(sessionRoutes, { sessions });
   });

@@ -18,7 +18,7 @@ export const ConfigSchema = Type.Object({
     pattern: '^postgres(ql)?://',
     description: 'Postgres, as postgresql://user:password@host/name.',
   }),
-  DATABASE_DIRECT_URL: optional('Postgres without the pooler, for migrations. Default: DATABASE_URL.'),
+  DATABASE_DIRECT_URL: optional('Postgres without the pooler, to migrate and to listen. Default: DATABASE_URL.'),
   DATABASE_POOL_SIZE: whole(1, 500, 10, 'Connections that this instance may hold.'),
   MIGRATE_ON_START: flag(false, 'Apply migrations before serving.'),
   APP_SECRETS: text({
@@ -44,6 +44,14 @@ export const ConfigSchema = Type.Object({
   REFRESH_IDLE_SECONDS: whole(60, 34_560_000, 1_209_600, 'A session that is not refreshed for so long is over.'),
   REFRESH_ABSOLUTE_SECONDS: whole(60, 34_560_000, 7_776_000, 'A session is over after so long in any case.'),
   REFRESH_GRACE_SECONDS: whole(0, 60, 10, 'For how long the token before the newest one is still answered.'),
+  REFRESH_RECOVERY_SECONDS: whole(
+    0,
+    2_592_000,
+    86_400,
+    'For how long it is answered while the answer of that rotation may have been lost; 0 = never.',
+  ),
+  RETENTION_DAYS: whole(1, 3_650, 90, 'Days for which ended and expired sessions, and incidents, are kept.'),
+  MAX_SESSIONS_PER_USER: whole(1, 10_000, 100, 'Live sessions that one person may have; past it the oldest ends.'),
   BCRYPT_COST: whole(4, 16, 12, "bcrypt's cost: each step doubles the time of one sign-in. Below 10 only in tests."),
   PASSWORD_MIN_LENGTH: whole(1, 128, 8, 'Characters that a new password has at least.'),
   HASH_CONCURRENCY: Type.Optional(
@@ -247,6 +255,9 @@ function toConfig(environment: Environment) {
     refreshIdleSeconds: environment.REFRESH_IDLE_SECONDS,
     refreshAbsoluteSeconds: environment.REFRESH_ABSOLUTE_SECONDS,
     refreshGraceSeconds: environment.REFRESH_GRACE_SECONDS,
+    refreshRecoverySeconds: environment.REFRESH_RECOVERY_SECONDS,
+    retentionDays: environment.RETENTION_DAYS,
+    maxSessionsPerUser: environment.MAX_SESSIONS_PER_USER,
     bcryptCost: environment.BCRYPT_COST,
     passwordMinLength: environment.PASSWORD_MIN_LENGTH,
     hashConcurrency,

@@ -7,22 +7,26 @@ import { DomainError } from '../shared/domain-error.js';
 
 type GateOptions = {
   accessTokens: Pick<AccessTokens, 'recall' | 'verify'>;
-  endedSessions: Pick<EndedSessions<string>, 'reasonOf'>;
+  endedSessions: Pick<EndedSessions, 'reasonOf'>;
+  /** Called when this instance lets a token pass for the first time. */
+  onFirstPass: (claims: AccessClaims) => void;
 };
 
 /**
  * Guards a scope: every route registered in it needs a valid access token of a session that still lives (RFC 6750).
  * No query is made; what is known of ended sessions is in memory.
  */
-export function guard(scope: FastifyInstance, { accessTokens, endedSessions }: GateOptions): void {
+export function guard(scope: FastifyInstance, { accessTokens, endedSessions, onFirstPass }: GateOptions): void {
   scope.addHook('preHandler', async (request) => {
     const token = readBearerToken(request);
     if (token === undefined) throw new DomainError('access_token_missing');
-    const claims = accessTokens.recall(token) ?? (await accessTokens.verify(token));
+    const remembered = accessTokens.recall(token);
+    const claims = remembered ?? (await accessTokens.verify(token));
     const endReason = endedSessions.reasonOf(claims.sid);
     if (endReason !== undefined) {
       throw new DomainError('session_ended', { reason: endReason, bearerError: 'invalid_token' });
     }
+    if (remembered === undefined) onFirstPass(claims);
     request.auth = claims;
   });
 

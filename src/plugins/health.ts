@@ -5,6 +5,8 @@ import { StrictObject } from '../shared/schemas.js';
 type HealthOptions = {
   /** Resolves when the database answers; rejects when it does not. */
   pingDatabase: () => Promise<unknown>;
+  /** Whether what is known of ended sessions can be relied on, and whether the next ending will be heard at once. */
+  revocation: { isFresh: () => boolean; isListening: () => boolean };
 };
 
 /** A flood of probes becomes one question a second. */
@@ -14,13 +16,19 @@ const Check = Type.Union([Type.Literal('ok'), Type.Literal('failing')]);
 const ReadinessSchema = StrictObject(
   {
     status: Type.Union([Type.Literal('ready'), Type.Literal('not_ready')]),
-    checks: StrictObject({ database: Check, shutdown: Type.Union([Type.Literal('ok'), Type.Literal('closing')]) }),
+    checks: StrictObject({
+      database: Check,
+      revocation: Type.Enum(['ok', 'polling', 'stale'], {
+        description: 'polling: endings are found every two seconds, not heard at once. stale: not even that.',
+      }),
+      shutdown: Type.Union([Type.Literal('ok'), Type.Literal('closing')]),
+    }),
   },
   { title: 'Readiness' },
 );
 
 /** Probes. Alive: restart me if this fails. Ready: send me requests only while this says so. */
-export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { pingDatabase }) => {
+export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { pingDatabase, revocation }) => {
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
@@ -68,10 +76,15 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { pi
     },
     async (_request, reply) => {
       const database = await databaseAnswers();
-      const ready = database && !closing;
+      const ready = database && revocation.isFresh() && !closing;
+      const hearing = revocation.isListening() ? 'ok' : 'polling';
       return reply.code(ready ? 200 : 503).send({
         status: ready ? 'ready' : 'not_ready',
-        checks: { database: database ? 'ok' : 'failing', shutdown: closing ? 'closing' : 'ok' },
+        checks: {
+          database: database ? 'ok' : 'failing',
+          revocation: revocation.isFresh() ? hearing : 'stale',
+          shutdown: closing ? 'closing' : 'ok',
+        },
       });
     },
   );

@@ -62,8 +62,8 @@ test(`lets logout win whenever it races a refresh, in ${ROUNDS} rounds`, { timeo
 
 test('ends a session once when many replays of an old token race', async () => {
   const [one, other] = await Promise.all([
-    buildTestApp({ REFRESH_GRACE_SECONDS: '0' }),
-    buildTestApp({ REFRESH_GRACE_SECONDS: '0' }),
+    buildTestApp({ REFRESH_GRACE_SECONDS: '0', REFRESH_RECOVERY_SECONDS: '0' }),
+    buildTestApp({ REFRESH_GRACE_SECONDS: '0', REFRESH_RECOVERY_SECONDS: '0' }),
   ]);
   const person = await register(one.app);
   await refresh(one.app, person.refreshToken);

@@ -13,6 +13,7 @@ const offset = fc.constantFrom(-3_600, -30, 30, 3_600);
 const rows = fc.record({
   generation: fc.integer({ min: 1, max: 6 }),
   presented: fc.integer({ min: 0, max: 7 }),
+  isConfirmed: fc.boolean(),
   rotatedSecondsAgo: fc.constantFrom(1, 30, 3_600),
   idle: offset,
   absolute: offset,
@@ -20,7 +21,7 @@ const rows = fc.record({
 });
 
 test('the statement and the pure decision agree on every kind of row', { timeout: 60_000 }, async () => {
-  const { app } = await buildTestApp();
+  const { app } = await buildTestApp({ REFRESH_RECOVERY_SECONDS: '1800' });
   const keys = createKeyRing([Buffer.from(TEST_SECRET, 'base64url')]).current;
   const { sessionId } = await register(app);
 
@@ -30,6 +31,7 @@ test('the statement and the pure decision agree on every kind of row', { timeout
     const idleExpiresAt = at(Math.min(row.idle, row.absolute));
     const state = {
       generation: row.generation,
+      confirmedGeneration: row.generation - (row.isConfirmed ? 0 : 1),
       rotatedAt: at(-row.rotatedSecondsAgo),
       idleExpiresAt,
       expiresAt: at(row.absolute),
@@ -37,11 +39,20 @@ test('the statement and the pure decision agree on every kind of row', { timeout
       endReason: row.endReason,
     };
     await sql(
-      `UPDATE sessions SET generation = $2, rotated_at = $3, idle_expires_at = $4, expires_at = $5, ended_at = $6, end_reason = $7
-       WHERE id = $1`,
-      [sessionId, state.generation, state.rotatedAt, idleExpiresAt, state.expiresAt, state.endedAt, state.endReason],
+      `UPDATE sessions SET generation = $2, rotated_at = $3, idle_expires_at = $4, expires_at = $5, ended_at = $6, end_reason = $7,
+         confirmed_generation = $8 WHERE id = $1`,
+      [
+        sessionId,
+        state.generation,
+        state.rotatedAt,
+        idleExpiresAt,
+        state.expiresAt,
+        state.endedAt,
+        state.endReason,
+        state.confirmedGeneration,
+      ],
     );
-    const expected = decideRefresh(state, row.presented, at(0), { graceSeconds: 10 });
+    const expected = decideRefresh(state, row.presented, at(0), { graceSeconds: 10, recoverySeconds: 1_800 });
     const response = await refresh(app, encodeRefreshToken({ sessionId, generation: row.presented }, keys));
     const [after] = await sql<{ generation: number; end_reason: string | null }>(
       'SELECT generation, end_reason FROM sessions WHERE id = $1',

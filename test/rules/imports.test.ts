@@ -19,6 +19,9 @@ const MAY_IMPORT: [files: RegExp, imports: RegExp][] = [
   [/^modules\/sessions\//, /^(modules\/(sessions|tokens|revocation)|shared)\//],
   [/^modules\/tokens\/.*-repository\.ts$/, /^(modules\/tokens|database|generated|shared)\//],
   [/^modules\/tokens\//, /^(modules\/tokens|shared)\//],
+  [/^modules\/retention\/.*-repository\.ts$/, /^(modules\/retention|database|generated|shared)\//],
+  [/^modules\/retention\//, /^(modules\/retention|shared)\//],
+  [/^modules\/revocation\/.*-repository\.ts$/, /^(modules\/revocation|database|generated|shared)\//],
   [/^modules\/revocation\//, /^(modules\/revocation|shared)\//],
 ];
 

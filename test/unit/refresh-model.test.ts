@@ -4,6 +4,7 @@ import { decideRefresh } from '../../src/modules/sessions/refresh-decision.js';
 import type { EndReason } from '../../src/modules/sessions/session.js';
 
 const GRACE_SECONDS = 10;
+const RECOVERY_SECONDS = 120;
 const IDLE_SECONDS = 300;
 const ABSOLUTE_SECONDS = 1_000;
 
@@ -12,6 +13,8 @@ type Step =
   | { kind: 'wait'; seconds: number }
   /** Present the newest token. */
   | { kind: 'refresh' }
+  /** An access token of the newest generation passes the gate. */
+  | { kind: 'use' }
   /** Present the token `back` generations before the newest one: a retry, a slow tab, or a thief. */
   | { kind: 'replay'; back: number }
   | { kind: 'guess'; ahead: number }
@@ -23,6 +26,7 @@ const steps = fc.array(
     fc.record({ kind: fc.constant('wait' as const), seconds: fc.nat({ max: 12 }) }),
     fc.constant({ kind: 'refresh' as const }),
     fc.constant({ kind: 'refresh' as const }),
+    fc.constant({ kind: 'use' as const }),
     fc.record({ kind: fc.constant('replay' as const), back: fc.integer({ min: 1, max: 4 }) }),
     fc.record({ kind: fc.constant('guess' as const), ahead: fc.integer({ min: 1, max: 3 }) }),
     fc.constant({ kind: 'logout' as const }),
@@ -40,13 +44,20 @@ test('keeps the promises of rotation through any interleaving of refresh, retry,
           now += step.seconds;
           continue;
         }
+        if (step.kind === 'use') {
+          session = { ...session, confirmedGeneration: session.generation };
+          continue;
+        }
         const before = session;
         if (step.kind === 'logout') {
           if (session.endReason === null) session = { ...session, endedAt: at(now), endReason: 'logout' };
           continue;
         }
         const presented = presentedBy(step, session.generation);
-        const decision = decideRefresh(session, presented, at(now), { graceSeconds: GRACE_SECONDS });
+        const decision = decideRefresh(session, presented, at(now), {
+          graceSeconds: GRACE_SECONDS,
+          recoverySeconds: RECOVERY_SECONDS,
+        });
         session = applied(session, decision.action, now);
 
         const dead = before.endReason !== null;
@@ -66,6 +77,17 @@ test('keeps the promises of rotation through any interleaving of refresh, retry,
           sinceRotation < GRACE_SECONDS
         ) {
           expect(decision.action).toBe('repeat');
+        }
+        // So is one for a longer while, until somebody has used what it would be given; from then on it is theft.
+        const inDoubt = before.confirmedGeneration < before.generation && sinceRotation < RECOVERY_SECONDS;
+        if (
+          !dead &&
+          !expired &&
+          presented === before.generation - 1 &&
+          presented >= 1 &&
+          sinceRotation >= GRACE_SECONDS
+        ) {
+          expect(decision.action).toBe(inDoubt ? 'repeat' : 'end');
         }
         if (decision.action === 'repeat' || decision.action === 'refuse') expect(session).toEqual(before);
         // Anything older is noticed, for ever.
@@ -88,6 +110,7 @@ test('keeps the promises of rotation through any interleaving of refresh, retry,
 function freshSession() {
   return {
     generation: 1,
+    confirmedGeneration: 0,
     rotatedAt: at(0),
     idleExpiresAt: at(IDLE_SECONDS),
     expiresAt: at(ABSOLUTE_SECONDS),
@@ -96,7 +119,7 @@ function freshSession() {
   };
 }
 
-function presentedBy(step: Exclude<Step, { kind: 'wait' | 'logout' }>, generation: number): number {
+function presentedBy(step: Exclude<Step, { kind: 'wait' | 'use' | 'logout' }>, generation: number): number {
   if (step.kind === 'refresh') return generation;
   return step.kind === 'replay' ? generation - step.back : generation + step.ahead;
 }
@@ -106,7 +129,13 @@ function applied(session: ReturnType<typeof freshSession>, action: string, now: 
   if (action === 'end') return { ...session, endedAt: at(now), endReason: 'reuse_detected' as const };
   if (action !== 'rotate') return session;
   const idleExpiresAt = at(Math.min(now + IDLE_SECONDS, ABSOLUTE_SECONDS));
-  return { ...session, generation: session.generation + 1, rotatedAt: at(now), idleExpiresAt };
+  return {
+    ...session,
+    generation: session.generation + 1,
+    confirmedGeneration: session.generation,
+    rotatedAt: at(now),
+    idleExpiresAt,
+  };
 }
 
 function at(seconds: number): Date {

@@ -14,8 +14,9 @@ test.each(['', 'garbage', 'A'.repeat(72), 'x'.repeat(512)])(
       repository: untouchable,
       accessTokens: untouchable,
       endedSessions: untouchable,
+      confirmations: untouchable,
       keyRing: createKeyRing([Buffer.alloc(32, 'a fixed secret for tests, 32 byte')]),
-      policy: { idleSeconds: 60, absoluteSeconds: 60, graceSeconds: 10 },
+      policy: { idleSeconds: 60, absoluteSeconds: 60, graceSeconds: 10, recoverySeconds: 60, maxPerUser: 10 },
       onReuse: () => {},
     });
     await expect(sessions.refresh(token, 'cookie', { ip: null, userAgent: null })).rejects.toMatchObject({

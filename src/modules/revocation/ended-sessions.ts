@@ -1,12 +1,6 @@
 import type { Clock } from '../../shared/clock.js';
 
-export type EndedSessions<Reason extends string> = {
-  /** Notes that a session ended, so that its access tokens are refused from now on. */
-  add: (sessionId: string, reason: Reason, endedAt: Date) => void;
-  /** Why a session ended lately; undefined if it did not. The gate asks this for every request. */
-  reasonOf: (sessionId: string) => Reason | undefined;
-  size: () => number;
-};
+export type EndedSessions = ReturnType<typeof createEndedSessions>;
 
 /**
  * The sessions that ended within the last access-token lifetime, in memory. An access token cannot be taken back;
@@ -15,15 +9,11 @@ export type EndedSessions<Reason extends string> = {
  *
  * @param rememberSeconds the access-token lifetime, and a little for clocks
  */
-export function createEndedSessions<Reason extends string>(
-  rememberSeconds: number,
-  clock: Clock,
-): EndedSessions<Reason> {
-  // A Map keeps the order of insertion, which is nearly the order of ending: the oldest are at the front.
-  const ended = new Map<string, { reason: Reason; forgetAt: number }>();
+export function createEndedSessions(rememberSeconds: number, clock: Clock) {
+  // A Map keeps the order of insertion, and all are remembered for as long: the oldest are at the front.
+  const ended = new Map<string, { reason: string; forgetAt: number }>();
 
-  function forgetOldest(): void {
-    const now = clock.now();
+  function forgetOldest(now: number): void {
     for (const [sessionId, { forgetAt }] of ended) {
       if (forgetAt > now) return;
       ended.delete(sessionId);
@@ -31,11 +21,16 @@ export function createEndedSessions<Reason extends string>(
   }
 
   return {
-    add(sessionId, reason, endedAt) {
-      forgetOldest();
-      if (!ended.has(sessionId)) ended.set(sessionId, { reason, forgetAt: endedAt.getTime() + rememberSeconds * 1000 });
+    /** Notes that a session has ended, so that its access tokens are refused from now on. */
+    add(sessionId: string, reason: string): void {
+      const now = clock.now();
+      forgetOldest(now);
+      if (!ended.has(sessionId)) ended.set(sessionId, { reason, forgetAt: now + rememberSeconds * 1000 });
     },
-    reasonOf: (sessionId) => ended.get(sessionId)?.reason,
-    size: () => ended.size,
+
+    /** Why a session ended lately; undefined if it did not. The gate asks this for every request. */
+    reasonOf: (sessionId: string): string | undefined => ended.get(sessionId)?.reason,
+
+    size: (): number => ended.size,
   };
 }

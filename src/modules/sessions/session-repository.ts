@@ -12,8 +12,16 @@ export type NewSession = {
   absoluteSeconds: number;
 };
 
-/** A session that ended, as the instances need to know it. */
-export type EndedSession = { sessionId: string; reason: EndReason; endedAt: Date };
+/** A session that this statement ended. */
+export type EndedSession = { sessionId: string; reason: EndReason };
+
+/** A refresh token that came back after it had been replaced, and from where. */
+export type ReuseReport = {
+  sessionId: string;
+  presentedGeneration: number;
+  userAgent: string | null;
+  ip: string | null;
+};
 
 export type SessionRepository = ReturnType<typeof createSessionRepository>;
 
@@ -52,6 +60,8 @@ export function createSessionRepository(database: Database) {
       const rows = await database.$queryRaw<SnapshotRow[]>`
         UPDATE sessions s
         SET generation = s.generation + 1,
+            -- Whoever presents a token has received it.
+            confirmed_generation = s.generation,
             rotated_at = now(),
             idle_expires_at = least(now() + make_interval(secs => ${idleSeconds}), s.expires_at)
         FROM users u
@@ -76,6 +86,50 @@ export function createSessionRepository(database: Database) {
       return rows.map((row) => toSnapshot(row).session);
     },
 
+    /**
+     * Notes generations that clients have received, in one statement. A session that has moved on since is left alone.
+     *
+     * @param notes session id and generation
+     */
+    async confirm(notes: [sessionId: string, generation: number][]): Promise<void> {
+      // In one order, so that two instances cannot wait for each other.
+      const sorted = [...notes].sort(([a], [b]) => (a < b ? -1 : 1));
+      await database.$executeRaw`
+        UPDATE sessions s SET confirmed_generation = s.generation
+        FROM unnest(${sorted.map(([sessionId]) => sessionId)}::uuid[], ${sorted.map(([, generation]) => generation)}::int[])
+          AS noted (id, generation)
+        WHERE s.id = noted.id AND s.generation = noted.generation AND s.confirmed_generation < s.generation
+          AND s.ended_at IS NULL`;
+    },
+
+    /** Ends a session over reuse, once, and records the incident with it. @returns null when it had ended before */
+    async endForReuse(report: ReuseReport): Promise<EndedSession | null> {
+      const ended = await database.$queryRaw<EndedSession[]>`
+        WITH ended AS (
+          UPDATE sessions SET ended_at = now(), end_reason = 'reuse_detected'
+          WHERE ended_at IS NULL AND id = ${report.sessionId}::uuid
+          RETURNING *
+        ), incident AS (
+          INSERT INTO reuse_incidents (id, session_id, user_id, generation, presented_generation, rotated_at,
+            session_user_agent, session_ip, user_agent, ip)
+          SELECT ${uuidv7()}::uuid, id, user_id, generation, ${report.presentedGeneration}, rotated_at,
+            user_agent, ip, ${report.userAgent}, ${report.ip}::inet
+          FROM ended
+        )
+        SELECT id AS "sessionId", end_reason AS reason FROM ended`;
+      return ended[0] ?? null;
+    },
+
+    /** Ends the oldest live sessions of a person past the newest `keep`. */
+    endOldest(userId: string, keep: number, reason: EndReason): Promise<EndedSession[]> {
+      return endWhere(
+        Prisma.sql`id IN (
+          SELECT s.id FROM sessions s WHERE s.user_id = ${userId}::uuid AND ${IS_LIVE}
+          ORDER BY s.created_at DESC, s.id DESC OFFSET ${keep})`,
+        reason,
+      );
+    },
+
     /** Ends one session, once. @returns null when it had ended before or never was */
     async end(sessionId: string, reason: EndReason): Promise<EndedSession | null> {
       const ended = await endWhere(Prisma.sql`id = ${sessionId}::uuid`, reason);
@@ -95,28 +149,20 @@ export function createSessionRepository(database: Database) {
     endAllOf(userId: string, reason: EndReason, exceptSessionId: string | null): Promise<EndedSession[]> {
       return endWhere(Prisma.sql`user_id = ${userId}::uuid AND id IS DISTINCT FROM ${exceptSessionId}::uuid`, reason);
     },
-
-    /** The sessions that ended within the last `seconds`, oldest first. */
-    listEndedWithin(seconds: number): Promise<EndedSession[]> {
-      return database.$queryRaw<EndedSession[]>`
-        SELECT id AS "sessionId", end_reason AS reason, ended_at AS "endedAt" FROM sessions
-        WHERE ended_at > now() - make_interval(secs => ${seconds})
-        ORDER BY ended_at`;
-    },
   };
 
   function endWhere(condition: Prisma.Sql, reason: EndReason): Promise<EndedSession[]> {
     return database.$queryRaw<EndedSession[]>`
       UPDATE sessions SET ended_at = now(), end_reason = ${reason}
       WHERE ended_at IS NULL AND ${condition}
-      RETURNING id AS "sessionId", end_reason AS reason, ended_at AS "endedAt"`;
+      RETURNING id AS "sessionId", end_reason AS reason`;
   }
 }
 
 const IS_LIVE = Prisma.sql`s.ended_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now()`;
 
 const SNAPSHOT = Prisma.sql`
-  s.id, s.user_id, s.transport, s.generation, s.created_at, s.rotated_at, s.idle_expires_at, s.expires_at,
+  s.id, s.user_id, s.transport, s.generation, s.confirmed_generation, s.created_at, s.rotated_at, s.idle_expires_at, s.expires_at,
   s.ended_at, s.end_reason, s.user_agent, host(s.ip) AS ip,
   u.email, u.email_verified_at, u.created_at AS user_created_at, now() AS now`;
 
@@ -125,6 +171,7 @@ type SnapshotRow = {
   user_id: string;
   transport: Transport;
   generation: number;
+  confirmed_generation: number;
   created_at: Date;
   rotated_at: Date;
   idle_expires_at: Date;
@@ -145,6 +192,7 @@ function toSnapshot(row: SnapshotRow): SessionSnapshot {
     userId: row.user_id,
     transport: row.transport,
     generation: row.generation,
+    confirmedGeneration: row.confirmed_generation,
     createdAt: row.created_at,
     rotatedAt: row.rotated_at,
     idleExpiresAt: row.idle_expires_at,

@@ -4,6 +4,7 @@ import { readBearerToken } from '../../shared/bearer-token.js';
 import { readClientInfo } from '../../shared/client-info.js';
 import { DomainError } from '../../shared/domain-error.js';
 import { NoContent, StrictObject } from '../../shared/schemas.js';
+import { describeDevice } from './device.js';
 import type { RefreshCookie } from './refresh-cookie.js';
 import { RefreshTokenSchema, SessionListSchema, TokenResponseSchema } from './session-schemas.js';
 import type { SessionService } from './session-service.js';
@@ -103,6 +104,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<Pick<SessionRoutesOptions,
           last_used_at: session.rotatedAt.toISOString(),
           idle_expires_at: session.idleExpiresAt.toISOString(),
           expires_at: session.expiresAt.toISOString(),
+          device: describeDevice(session.userAgent),
           user_agent: session.userAgent,
           ip: session.ip,
           transport: session.transport,

@@ -79,6 +79,9 @@ export const SessionListSchema = StrictObject(
         last_used_at: Timestamp('When it was last refreshed.'),
         idle_expires_at: Timestamp('When it ends unless it is refreshed before.'),
         expires_at: Timestamp('When it ends in any case.'),
+        device: Type.Union([Type.String(), Type.Null()], {
+          description: 'What a person would call it, as far as the user agent tells.',
+        }),
         user_agent: Type.Union([Type.String(), Type.Null()]),
         ip: Type.Union([Type.String(), Type.Null()]),
         transport: TransportSchema,
@@ -98,6 +101,7 @@ export const SessionListSchema = StrictObject(
             last_used_at: '2026-11-22T16:10:00.000Z',
             idle_expires_at: '2026-12-06T16:10:00.000Z',
             expires_at: '2027-02-20T16:00:00.000Z',
+            device: 'Firefox on Linux',
             user_agent: 'Mozilla/5.0 (X11; Linux x86_64) Firefox/145.0',
             ip: '203.0.113.7',
             transport: 'cookie',

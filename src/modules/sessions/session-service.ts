@@ -3,15 +3,17 @@ import { DomainError } from '../../shared/domain-error.js';
 import type { KeyRing } from '../../shared/key-ring.js';
 import type { EndedSessions } from '../revocation/ended-sessions.js';
 import type { AccessTokens } from '../tokens/access-tokens.js';
-import { decideRefresh } from './refresh-decision.js';
+import type { Confirmations } from './confirmations.js';
+import { decideRefresh, type RefreshPolicy } from './refresh-decision.js';
 import { decodeRefreshToken, encodeRefreshToken, type RefreshTokenContent } from './refresh-token.js';
 import type { EndReason, Session, SessionSnapshot, SessionUser, Transport } from './session.js';
 import type { EndedSession, SessionRepository } from './session-repository.js';
 
-type SessionPolicy = {
+type SessionPolicy = RefreshPolicy & {
   idleSeconds: number;
   absoluteSeconds: number;
-  graceSeconds: number;
+  /** Live sessions that one person may have; past it the oldest ends. */
+  maxPerUser: number;
 };
 
 /** Where a request came from, as far as it is told to the session's owner. */
@@ -36,7 +38,8 @@ type SessionServiceOptions = {
   repository: SessionRepository;
   keyRing: KeyRing;
   accessTokens: Pick<AccessTokens, 'issue' | 'verifyEvenExpired'>;
-  endedSessions: Pick<EndedSessions<EndReason>, 'add'>;
+  confirmations: Pick<Confirmations, 'waitingFor'>;
+  endedSessions: Pick<EndedSessions, 'add'>;
   policy: SessionPolicy;
   /** Called once for each session that reuse ended, after that is committed. */
   onReuse: (incident: ReuseIncident) => void;
@@ -44,13 +47,15 @@ type SessionServiceOptions = {
 
 /** Opens, refreshes, lists and ends sessions. */
 export function createSessionService(options: SessionServiceOptions) {
-  const { repository, keyRing, accessTokens, endedSessions, policy, onReuse } = options;
+  const { repository, keyRing, accessTokens, confirmations, endedSessions, policy, onReuse } = options;
 
   return {
     /** Opens a session for a person who has just proved who they are. */
     async open(userId: string, transport: Transport, client: ClientInfo): Promise<TokenGrant> {
       const { idleSeconds, absoluteSeconds } = policy;
-      return grant(await repository.insert({ userId, transport, ...client, idleSeconds, absoluteSeconds }));
+      const opened = await repository.insert({ userId, transport, ...client, idleSeconds, absoluteSeconds });
+      for (const ended of await repository.endOldest(userId, policy.maxPerUser, 'revoked')) note(ended);
+      return grant(opened);
     },
 
     /**
@@ -100,13 +105,17 @@ export function createSessionService(options: SessionServiceOptions) {
   ): Promise<TokenGrant> {
     const found = await repository.find(presented.sessionId);
     if (found === null || found.session.transport !== transport) throw new DomainError('refresh_token_invalid');
-    const decision = decideRefresh(found.session, presented.generation, found.now, policy);
+    const decision = decideRefresh(withNotes(found.session), presented.generation, found.now, policy);
     switch (decision.action) {
       case 'repeat':
         return grant(found);
       case 'end': {
         // Committed before anything is thrown: an error must never take the ending back.
-        const ended = await repository.end(presented.sessionId, 'reuse_detected');
+        const ended = await repository.endForReuse({
+          sessionId: presented.sessionId,
+          presentedGeneration: presented.generation,
+          ...client,
+        });
         note(ended);
         if (ended) onReuse({ session: found.session, presentedGeneration: presented.generation, client });
         throw new DomainError('refresh_token_reused');
@@ -139,8 +148,14 @@ export function createSessionService(options: SessionServiceOptions) {
     };
   }
 
+  /** What this instance has seen used a moment ago may not be written yet. */
+  function withNotes(session: Session): Session {
+    const noted = Math.min(confirmations.waitingFor(session.id), session.generation);
+    return { ...session, confirmedGeneration: Math.max(session.confirmedGeneration, noted) };
+  }
+
   function note(ended: EndedSession | null): void {
-    if (ended) endedSessions.add(ended.sessionId, ended.reason, ended.endedAt);
+    if (ended) endedSessions.add(ended.sessionId, ended.reason);
   }
 
   async function claimsOrNull(accessToken: string) {

@@ -18,6 +18,8 @@ export type Session = {
   transport: Transport;
   /** The n of the newest refresh token; only that one, and for a while the one before it, is good. */
   generation: number;
+  /** The newest generation that the client is known to have received. */
+  confirmedGeneration: number;
   createdAt: Date;
   rotatedAt: Date;
   idleExpiresAt: Date;
