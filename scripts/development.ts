@@ -5,41 +5,54 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
 import closeWithGrace from 'close-with-grace';
+import type { FastifyInstance } from 'fastify';
 import pretty from 'pino-pretty';
 import { ConfigError, loadConfig } from '../src/config.js';
 import { startServer } from '../src/start-server.js';
-import { startEmbeddedPostgres } from './embedded-postgres.js';
+import { type RunningPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 
 const DEV_FOLDER = '.gatehouse';
 
 const fromFile = existsSync('.env') ? parseEnv(await readFile('.env', 'utf8')) : {};
 // An empty variable counts as not set, as .env.example leaves some.
 const given = Object.fromEntries(Object.entries({ ...fromFile, ...process.env }).filter(([, value]) => value));
-const postgres = given.DATABASE_URL ? null : await startEmbeddedPostgres({ folder: path.join(DEV_FOLDER, 'postgres') });
 const port = given.PORT ?? '3000';
 
+let postgres: Promise<RunningPostgres> | undefined;
+let app: FastifyInstance | undefined;
+
+// First of all: Ctrl-C may come while everything is only starting.
+closeWithGrace({ delay: 10_000, logger: false }, async ({ err }) => {
+  if (err) console.error(explain(err));
+  await app?.close();
+  await stopPostgres();
+});
+stopWithParent();
+
 try {
+  if (!given.DATABASE_URL) postgres = startEmbeddedPostgres({ folder: path.join(DEV_FOLDER, 'postgres') });
   const config = loadConfig({
     ISSUER_URL: `http://localhost:${port}`,
     COOKIE_SECURE: 'false',
     MIGRATE_ON_START: 'true',
     ...given,
-    DATABASE_URL: given.DATABASE_URL ?? postgres?.url('postgres'),
+    DATABASE_URL: given.DATABASE_URL ?? (await postgres)?.url('postgres'),
     APP_SECRETS: given.APP_SECRETS ?? (await developmentSecret()),
   });
-  const app = await startServer(config, {
+  app = await startServer(config, {
     logStream: pretty({ ignore: 'pid,hostname,service', translateTime: 'SYS:HH:MM:ss' }),
   });
-  closeWithGrace({ delay: 10_000, logger: false }, async () => {
-    await app.close();
-    await postgres?.stop();
-  });
-  stopWithParent();
-  console.log(banner(config.issuer, postgres !== null));
+  console.log(banner(config.issuer, postgres !== undefined));
 } catch (error) {
-  await postgres?.stop();
+  await stopPostgres();
   console.error(error instanceof ConfigError ? error.message : explain(error));
   process.exit(1);
+}
+
+/** Waits for one that is only starting. */
+async function stopPostgres(): Promise<void> {
+  const running = await postgres?.catch(() => undefined);
+  await running?.stop();
 }
 
 /** A signal to npm ends npm and its shell, and would leave this process behind. */

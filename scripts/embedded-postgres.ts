@@ -1,7 +1,20 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, cp, lstat, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  cp,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -29,7 +42,6 @@ export type EmbeddedPostgresOptions = {
 type RunAs = { uid?: number; gid?: number };
 
 const USER = 'gatehouse';
-const PASSWORD = 'gatehouse';
 
 /** Held, shared, by everyone who uses a server: whoever can have it alone is the last one, and turns out the light. */
 const USERS_LOCK = 7_203_851_116;
@@ -42,14 +54,18 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const runAs = await postgresAccount();
   const binaries = await binariesFor(runAs);
   const folder = await dataFolderFor(path.resolve(options.folder), runAs);
+  const password = await passwordFor(path.resolve(options.folder));
+  const urlAt = (port: number) => (database: string) =>
+    `postgresql://${USER}:${password}@127.0.0.1:${port}/${database}`;
 
-  let port = await portOfRunningServer(folder);
+  let port = await portOfRunningServer(folder, urlAt);
   if (port === undefined) {
-    if (!existsSync(path.join(folder, 'PG_VERSION'))) await initialise(folder, binaries, runAs, options.throwaway);
+    if (!existsSync(path.join(folder, 'PG_VERSION')))
+      await initialise(folder, password, binaries, runAs, options.throwaway);
     port = await findFreePort();
     await start(folder, port, binaries, runAs, options.throwaway);
   }
-  const url = (database: string) => `postgresql://${USER}:${PASSWORD}@127.0.0.1:${port}/${database}`;
+  const url = urlAt(port);
 
   const user = new pg.Client(url('postgres'));
   user.on('error', () => {});
@@ -69,17 +85,37 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   };
 }
 
-async function initialise(folder: string, binaries: string, runAs: RunAs, throwaway = false): Promise<void> {
-  const passwordFile = `${folder}.password`;
-  await writeFile(passwordFile, PASSWORD);
+/** Made beside its place and moved there when it is whole: one that was interrupted is simply made again. */
+async function initialise(
+  folder: string,
+  password: string,
+  binaries: string,
+  runAs: RunAs,
+  throwaway = false,
+): Promise<void> {
+  const unfinished = `${folder}.new`;
+  const passwordFile = `${folder}.pwfile`;
+  await rm(unfinished, { recursive: true, force: true });
+  await mkdir(unfinished, { mode: 0o700 });
+  await giveTo(unfinished, runAs);
+  await writeFile(passwordFile, password, { mode: 0o600 });
   await giveTo(passwordFile, runAs);
   const options = [`--username=${USER}`, `--pwfile=${passwordFile}`, '--auth=scram-sha-256', '--encoding=UTF8'];
   if (throwaway) options.push('--no-sync');
   try {
-    await run(path.join(binaries, 'initdb'), ['-D', folder, '--locale=C', ...options], runAs);
+    await run(path.join(binaries, 'initdb'), ['-D', unfinished, '--locale=C', ...options], runAs);
   } finally {
     await rm(passwordFile, { force: true });
   }
+  await rm(folder, { recursive: true, force: true });
+  await rename(unfinished, folder);
+}
+
+/** Made once: on a shared machine others can reach the port, and this user may do everything to the server. */
+async function passwordFor(folder: string): Promise<string> {
+  const file = `${folder}.password`;
+  if (!existsSync(file)) await writeFile(file, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  return readFile(file, 'utf8');
 }
 
 async function start(folder: string, port: number, binaries: string, runAs: RunAs, throwaway = false): Promise<void> {
@@ -94,6 +130,8 @@ async function start(folder: string, port: number, binaries: string, runAs: RunA
       runAs,
     );
   } catch (cause) {
+    // Ctrl-C ends pg_ctl while it waits, and not the server that it has started.
+    await run(path.join(binaries, 'pg_ctl'), ['stop', '-D', folder, '-m', 'immediate', '-w'], runAs).catch(() => {});
     const log = await readFile(logFile, 'utf8').catch(() => '');
     throw new Error(`The embedded PostgreSQL did not start.\n${log.slice(-2_000)}`, { cause });
   }
@@ -114,18 +152,31 @@ async function postgresAccount(): Promise<RunAs> {
 /** The folder of initdb, pg_ctl and postgres: where npm put them, or a copy where that is closed to the account. */
 async function binariesFor(runAs: RunAs): Promise<string> {
   const native = nativeFolder();
-  await linkSharedLibraries(native);
-  const binaries = path.join(native, 'bin');
-  for (const name of await readdir(binaries)) await chmod(path.join(binaries, name), 0o755);
-  if (await canRun(path.join(binaries, 'postgres'), runAs)) return binaries;
+  if (await prepare(native, runAs)) return path.join(native, 'bin');
 
-  const copy = path.join(tmpdir(), `gatehouse-postgres-${shortHash(native)}`);
+  const copy = path.join(tmpdir(), `gatehouse-postgres-${shortHash(`${native}\0${process.getuid?.()}`)}`);
   await mkdir(copy, { recursive: true });
   const { uid } = await lstat(copy);
   if (uid !== process.getuid?.()) throw new Error(`${copy} belongs to somebody else: remove it.`);
   await cp(native, copy, { recursive: true, verbatimSymlinks: true });
   await chmod(copy, 0o755);
+  if (!(await prepare(copy, runAs))) throw new Error(`The PostgreSQL of ${native} does not run on this machine.`);
   return path.join(copy, 'bin');
+}
+
+/** Makes the binaries of a folder run, where they may be touched. @returns whether they do */
+async function prepare(native: string, runAs: RunAs): Promise<boolean> {
+  try {
+    await linkSharedLibraries(native);
+    for (const name of await readdir(path.join(native, 'bin'))) {
+      const file = path.join(native, 'bin', name);
+      if (((await lstat(file)).mode & 0o555) !== 0o555) await chmod(file, 0o755);
+    }
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(code)) throw error;
+  }
+  return canRun(path.join(native, 'bin', 'postgres'), runAs);
 }
 
 /** As root, a checkout in a private folder is closed to the user `postgres`: its data then live in a folder beside it all. */
@@ -172,11 +223,28 @@ async function linkSharedLibraries(native: string): Promise<void> {
   }
 }
 
-/** Postgres notes its port in this file while it runs; after a crash the file is still there, but nobody listens. */
-async function portOfRunningServer(folder: string): Promise<number | undefined> {
+/**
+ * Postgres notes its port in this file while it runs; after a crash the file is still there, and the port may be
+ * somebody else's by now. Only a server that takes our password and has our data is ours.
+ */
+async function portOfRunningServer(
+  folder: string,
+  urlAt: (port: number) => (database: string) => string,
+): Promise<number | undefined> {
   const lines = (await readFile(path.join(folder, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
   const port = Number(lines[3]);
-  return port > 0 && (await accepts(port)) ? port : undefined;
+  if (!(port > 0)) return undefined;
+  const client = new pg.Client({ connectionString: urlAt(port)('postgres'), connectionTimeoutMillis: 2_000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ data_directory: string }>('SHOW data_directory');
+    return rows[0] && (await realpath(rows[0].data_directory)) === (await realpath(folder)) ? port : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    await client.end().catch(() => {});
+  }
 }
 
 /** Whether somebody listens on a port of the loopback address. */

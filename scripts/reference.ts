@@ -1,4 +1,4 @@
-import { ConfigSchema } from '../src/config.js';
+import { ConfigSchema } from '../src/config-schema.js';
 import { ERROR_CODES } from '../src/shared/error-codes.js';
 
 /** What the documents say of configuration and errors, made from the code so that they cannot differ from it. */

@@ -29,10 +29,10 @@ import { errors, sendProblem } from './plugins/errors.js';
 import { decorateWithAuth, guard } from './plugins/gate.js';
 import { gracefulClose } from './plugins/graceful-close.js';
 import { health } from './plugins/health.js';
-import { answerUnreadable } from './plugins/http-errors.js';
+import { answerUnreadable, httpErrors } from './plugins/http-errors.js';
 import { jsonBody } from './plugins/json-body.js';
 import { methodNotAllowed } from './plugins/method-not-allowed.js';
-import { openApi, serveDocs } from './plugins/openapi.js';
+import { openApi, serveOpenApi, serveReference } from './plugins/openapi.js';
 import { createOriginRule } from './plugins/origin-rule.js';
 import { rateLimits } from './plugins/rate-limits.js';
 import { loggerOptions, RequestLog } from './plugins/request-log.js';
@@ -66,8 +66,14 @@ export async function buildApp(config: Config, { logStream }: BuildAppOptions = 
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false } },
-    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply, realm),
-    clientErrorHandler: answerUnreadable,
+    // These two answer what never comes to a route, and so past every hook.
+    frameworkErrors: (error, request, reply) => {
+      reply.headers({ ...app.commonHeaders, 'x-request-id': request.id });
+      return sendProblem(error, request, reply, realm);
+    },
+    clientErrorHandler: (error, socket) => answerUnreadable(error, socket, app.log),
+    // Asked in a hook, where the answer can be a problem document.
+    http: { requireHostHeader: false },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   try {
@@ -195,6 +201,7 @@ async function registerPlugins(app: FastifyInstance, config: Config, { cookie }:
     credentialsPerMinute: config.rateLimitCredentialsPerMinute,
   });
   await app.register(errors, { realm });
+  await app.register(httpErrors);
   await app.register(jsonBody);
   await app.register(fastifyCookie);
   if (config.docsEnabled) await app.register(openApi, { issuer: config.issuer, cookieName: cookie.name });
@@ -230,6 +237,7 @@ async function registerRoutes(app: FastifyInstance, config: Config, services: Se
     await scope.register(sessionRoutes, { sessions });
   });
 
+  if (config.docsEnabled) serveOpenApi(app);
   app.refuseOtherMethods();
-  if (config.docsEnabled) await serveDocs(app);
+  if (config.docsEnabled) await serveReference(app);
 }

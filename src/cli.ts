@@ -23,7 +23,8 @@ const commands: Record<string, () => Promise<void>> = {
 };
 
 const name = process.argv[2] ?? 'help';
-const command = commands[name === '--help' || name === '-h' ? 'help' : name];
+const asked = name === '--help' || name === '-h' ? 'help' : name;
+const command = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
 if (command === undefined) {
   console.error(`There is no command "${name}".\n\n${HELP}`);
   process.exit(2);

@@ -23,15 +23,21 @@ export async function applyMigrations(databaseUrl: string): Promise<string[]> {
     lock_timeout: 0,
     query_timeout: 0,
   });
+  // The lock goes with its connection, and then others may migrate at the same time: to be told, not to be hidden.
+  let lost: Error | undefined;
+  lockHolder.on('error', (error) => {
+    lost = error;
+  });
   await lockHolder.connect();
   try {
     await lockHolder.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
-    return await withSchemaEngine(new PrismaPg(databaseUrl), async (engine, migrations) => {
+    const applied = await withSchemaEngine(new PrismaPg(databaseUrl), async (engine, migrations) => {
       const answer = await engine.applyMigrations({ migrationsList: migrations, filters: NO_FILTERS });
       return answer.appliedMigrationNames;
     });
+    if (lost) throw new Error('The migration lock was lost while migrating. Run it once more.', { cause: lost });
+    return applied;
   } finally {
-    // The lock goes with the connection.
-    await lockHolder.end();
+    await lockHolder.end().catch(() => {});
   }
 }

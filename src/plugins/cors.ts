@@ -14,6 +14,8 @@ export const cors = fastifyPlugin<{ allowedOrigins: readonly string[] }>(
     };
     await app.register(fastifyCors, {
       hideOptionsRoute: true,
+      // An OPTIONS that is no preflight is answered like any other address that has none.
+      strictPreflight: false,
       delegator: ({ headers: { origin = '' } }, done) =>
         done(null, allowedOrigins.includes(origin) ? allowed : { origin: false }),
     });

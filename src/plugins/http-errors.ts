@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import fastifyPlugin from 'fastify-plugin';
 import { DomainError } from '../shared/domain-error.js';
 import type { ErrorCode } from '../shared/error-codes.js';
-import { problemHeaders, toProblem } from '../shared/problem.js';
+import { PROBLEM_CONTENT_TYPE, toProblem } from '../shared/problem.js';
 
 const NODE_ERRORS: Record<string, ErrorCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
@@ -12,20 +14,35 @@ const NODE_ERRORS: Record<string, ErrorCode> = {
  * Answers what Node's HTTP parser could not read, and what therefore never became a request: a problem document,
  * written to the bare socket, which is then closed.
  */
-export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: FastifyBaseLogger): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   if (!socket.writable) {
     socket.destroy(error);
     return;
   }
   const problem = toProblem(new DomainError(NODE_ERRORS[error.code ?? ''] ?? 'malformed_request'), crypto.randomUUID());
+  log.info({ request_id: problem.request_id, code: problem.code, error: error.code }, 'could not be read');
   const body = JSON.stringify(problem);
-  const headers = {
-    ...problemHeaders(new DomainError('malformed_request'), ''),
-    'content-length': String(Buffer.byteLength(body)),
-    'cache-control': 'no-store',
-    connection: 'close',
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${lines.join('\r\n')}\r\n\r\n${body}`);
+  const headers = [
+    `content-type: ${PROBLEM_CONTENT_TYPE}; charset=utf-8`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    'cache-control: no-store',
+    'connection: close',
+  ];
+  socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${headers.join('\r\n')}\r\n\r\n${body}`);
 }
+
+/** What Node would refuse with an empty answer before anyone is asked. */
+export const httpErrors = fastifyPlugin(
+  async (app: FastifyInstance) => {
+    app.addHook('onRequest', async ({ raw, headers }) => {
+      // RFC 9112 §3.2
+      if (headers.host === undefined && raw.httpVersion === '1.1') {
+        throw new DomainError('malformed_request', { detail: 'The request has no Host header.' });
+      }
+    });
+    // An expectation that we do not know may be ignored (RFC 9110 §10.1.1).
+    app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));
+  },
+  { name: 'http-errors' },
+);

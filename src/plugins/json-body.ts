@@ -31,9 +31,14 @@ export const jsonBody = fastifyPlugin(
   { name: 'json-body' },
 );
 
-/** Whether all strings in a value are text that Postgres can store and UTF-8 can say. Bodies are small by their limit. */
+/** Whether all strings in a value, however deep, are text that Postgres can store and UTF-8 can say. */
 function isStorableText(value: unknown): boolean {
-  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
-  if (typeof value !== 'object' || value === null) return true;
-  return Object.entries(value).every(([name, entry]) => isStorableText(name) && isStorableText(entry));
+  // A list, and no recursion: what was sent may be nested deeper than the stack is.
+  const left: unknown[] = [value];
+  while (left.length > 0) {
+    const one = left.pop();
+    if (typeof one === 'string' && (!one.isWellFormed() || one.includes('\0'))) return false;
+    if (typeof one === 'object' && one !== null) left.push(...Object.keys(one), ...Object.values(one));
+  }
+  return true;
 }

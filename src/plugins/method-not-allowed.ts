@@ -26,7 +26,8 @@ export const methodNotAllowed = fastifyPlugin(
           url,
           method: missing,
           schema: { hide: true },
-          onRequest: async (_request, reply) => {
+          // Before the body is read, and after the limits have counted.
+          preParsing: async (_request, reply) => {
             reply.header('allow', allow);
             throw new DomainError('method_not_allowed', { detail: `This address answers ${allow}.` });
           },

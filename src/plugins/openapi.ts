@@ -22,7 +22,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
   version: string;
 };
 
-/** Gathers the routes into an OpenAPI 3.1 document, which `serveDocs` then serves. Register it before the routes. */
+/** Gathers the routes into an OpenAPI 3.1 document, which `serveOpenApi` then serves. Register it before the routes. */
 export const openApi = fastifyPlugin<OpenApiOptions>(
   async (app, { issuer, cookieName }) => {
     const routes = new Map<string, RouteOptions>();
@@ -70,9 +70,13 @@ export const openApi = fastifyPlugin<OpenApiOptions>(
   { name: 'openapi' },
 );
 
-/** Serves the document and a page to browse it and try it out. */
-export async function serveDocs(app: FastifyInstance): Promise<void> {
+/** Serves the document. */
+export function serveOpenApi(app: FastifyInstance): void {
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+}
+
+/** Serves a page to browse the API and try it out. */
+export async function serveReference(app: FastifyInstance): Promise<void> {
   await app.register(fastifySwaggerUi, {
     routePrefix: '/docs',
     uiConfig: { layout: 'BaseLayout', persistAuthorization: false, displayRequestDuration: true, validatorUrl: null },

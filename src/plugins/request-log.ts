@@ -1,5 +1,6 @@
 import { type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { DestinationStream, Logger, LoggerOptions } from 'pino';
+import { readAddress } from '../shared/client-info.js';
 
 /** Whatever is logged by mistake under one of these names is struck out. */
 const SECRET_NAMES = [
@@ -51,7 +52,7 @@ export class RequestLog extends LogController {
         status: reply.statusCode,
         code: request.errorCode,
         session_id: request.auth?.sid,
-        ip: request.ip,
+        ip: readAddress(request.ip),
         ms: Math.round(reply.elapsedTime * 10) / 10,
         ...(error ? { error: error.message } : {}),
       },

@@ -14,6 +14,7 @@ const API_POLICY = { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] };
 export const securityHeaders = fastifyPlugin<{ https: boolean }>(
   async (app, { https }) => {
     const headers = { ...(await askHelmet(https)), 'cache-control': 'no-store' };
+    app.decorate('commonHeaders', headers);
     app.addHook('onRequest', async (request, reply) => {
       reply.headers(headers).header('x-request-id', request.id);
     });
@@ -37,4 +38,11 @@ async function askHelmet(https: boolean): Promise<Record<string, string>> {
       typeof value === 'string' && !own.has(name) ? [[name, value]] : [],
     ),
   );
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The headers of every answer, for the few that no hook sees. */
+    commonHeaders: Record<string, string>;
+  }
 }

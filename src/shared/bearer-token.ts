@@ -20,6 +20,15 @@ export function readBearerToken(request: FastifyRequest): string | undefined {
   return token;
 }
 
+/** As `readBearerToken`, for where a header that makes no sense is as good as none. */
+export function readBearerTokenIfAny(request: FastifyRequest): string | undefined {
+  try {
+    return readBearerToken(request);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Node keeps the first of two Authorization headers and drops the other silently: a proxy may have kept the other. */
 function countAuthorizationHeaders(rawHeaders: readonly string[]): number {
   let count = 0;

@@ -82,10 +82,27 @@ test('stops when npm, or the shell between them, is ended in its place', async (
   expect(await accepts(port)).toBe(false);
 });
 
+test.each([300, 900, 1_500])(
+  'leaves no database behind when it is interrupted %i ms after its start',
+  async (milliseconds) => {
+    const folder = await freshFolder(0o755);
+    const dev = run('scripts/dev.ts', [], { PORT: String(await findFreePort()) }, folder);
+    await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    dev.signal('SIGINT');
+    await dev.exit;
+    await expect.poll(() => existsSync(path.join(folder, POSTMASTER)), { timeout: 5_000 }).toBe(false);
+    // And what was cut off is made good at the next start.
+    const again = await startDev(folder, await findFreePort());
+    again.signal('SIGINT');
+    expect(await again.exit).toBe(0);
+  },
+);
+
 test('works in a folder that only its owner may enter', async () => {
   const folder = await freshFolder(0o700);
   const dev = await startDev(folder, await findFreePort());
   expect((await fetch(`${dev.url}/readyz`)).status).toBe(200);
+  expect(await run('scripts/dev-reset.ts', [], {}, folder).exit).toBe(1);
   dev.signal('SIGINT');
   expect(await dev.exit).toBe(0);
   expect(await run('scripts/dev-reset.ts', [], {}, folder).exit).toBe(0);

@@ -9,7 +9,7 @@ import { describe, expect, test } from 'vitest';
 const MAY_IMPORT: [files: RegExp, imports: RegExp][] = [
   [/^app\.ts$/, /./],
   [/^(server|start-server|cli)\.ts$/, /^(app|start-server|config|database\/migrations)\.ts$/],
-  [/^config\.ts$/, /^shared\//],
+  [/^config(-\w+)?\.ts$/, /^(config-\w+|shared\/.*)\.ts$/],
   [/^shared\//, /^shared\//],
   [/^database\//, /^(database|shared|generated)\//],
   [/^plugins\//, /^(plugins|shared)\/|^database\/faults\.ts$|^modules\/(tokens|revocation)\//],

@@ -68,11 +68,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<Pick<AccountRoutesOptions,
         response: { 200: UserSchema },
       },
     },
-    async ({ auth }) => {
-      const account = await accounts.find(auth.sub);
-      if (account === null) throw new DomainError('session_ended', { reason: 'account_deleted' });
-      return toUserBody(account);
-    },
+    async ({ auth }) => toUserBody(await accounts.find(auth.sub)),
   );
 };
 

@@ -49,8 +49,12 @@ export function createAccountService({ repository, passwords, sessions, policy }
       return sessions.open(account.id, transport, client);
     },
 
-    /** @returns null when the account is gone */
-    find: (userId: string): Promise<Account | null> => repository.findById(userId),
+    /** @throws DomainError `session_ended` when the account is gone: its sessions went with it */
+    async find(userId: string): Promise<Account> {
+      const account = await repository.findById(userId);
+      if (account !== null) return account;
+      throw new DomainError('session_ended', { reason: 'account_deleted', bearerError: 'invalid_token' });
+    },
   };
 
   async function renewHash({ id, passwordHash }: Account, password: string): Promise<void> {

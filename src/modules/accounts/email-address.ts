@@ -29,7 +29,9 @@ export function normalizeEmail(text: string): string | null {
   // domainToASCII reads a URL's host and drops whatever follows a slash: let no such thing in.
   if (!DOMAIN_CHARACTERS.test(typedDomain)) return null;
   const domain = domainToASCII(typedDomain);
-  return DOMAIN.test(domain) ? `${local}@${domain}` : null;
+  const normalized = `${local}@${domain}`;
+  // Measured again: an international domain is longer in its IDNA form.
+  return DOMAIN.test(domain) && normalized.length <= MAX_ADDRESS_CHARACTERS ? normalized : null;
 }
 
 /** Whether normalising makes plain ASCII of a character that is none: U+212A KELVIN SIGN becomes k, İ becomes i and a dot. */

@@ -41,7 +41,12 @@ export function prepareComparison(password: string, stored: string, keyRing: Key
 export function isOutdated(stored: string, cost: number, keyRing: KeyRing): boolean {
   const hash = parseHash(stored);
   if (hash === null || hash.scheme === 'plain' || hash.secretId !== keyRing.current.id) return true;
-  return Number(hash.bcrypt.slice(4, 6)) !== cost;
+  return costOf(stored) !== cost;
+}
+
+/** bcrypt's cost of a stored hash; 0 for what is none. */
+export function costOf(stored: string): number {
+  return Number(parseHash(stored)?.bcrypt.slice(4, 6) ?? 0);
 }
 
 /** A well-formed hash that no password matches: compared against when there is no account, so that it costs the same. */

@@ -1,7 +1,7 @@
 import { Piscina } from 'piscina';
 import { DomainError } from '../../shared/domain-error.js';
 import type { KeyRing } from '../../shared/key-ring.js';
-import { hashOfNobody, isOutdated, prepareComparison, preparePassword } from './password-hash.js';
+import { costOf, hashOfNobody, isOutdated, prepareComparison, preparePassword } from './password-hash.js';
 
 export type PasswordHasher = ReturnType<typeof createPasswordHasher>;
 
@@ -36,7 +36,8 @@ export function createPasswordHasher({ keyRing, cost, concurrency, queue }: Pass
     },
 
     /**
-     * Checks a password against a stored hash, or against none: that takes as long and never matches.
+     * Checks a password against a stored hash, or against none: that takes as long and never matches. Nor is a wrong
+     * password found out sooner because the stored hash is a cheaper one, of former times or from elsewhere.
      *
      * @throws DomainError `overloaded`
      */
@@ -44,7 +45,10 @@ export function createPasswordHasher({ keyRing, cost, concurrency, queue }: Pass
       const nobody = hashOfNobody(cost, keyRing);
       const comparison =
         prepareComparison(password, stored ?? nobody, keyRing) ?? prepareComparison(password, nobody, keyRing);
-      return run<boolean>({ ...comparison });
+      const matches = await run<boolean>({ ...comparison });
+      if (!matches && stored !== null && costOf(stored) < cost)
+        await run({ ...prepareComparison(password, nobody, keyRing) });
+      return matches;
     },
 
     /** Whether a stored hash should be replaced by a new one of the same password. */

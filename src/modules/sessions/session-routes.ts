@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
 import { Type } from 'typebox';
-import { readBearerToken } from '../../shared/bearer-token.js';
+import { readBearerTokenIfAny } from '../../shared/bearer-token.js';
 import { readClientInfo } from '../../shared/client-info.js';
 import { DomainError } from '../../shared/domain-error.js';
 import { NoContent, StrictObject } from '../../shared/schemas.js';
@@ -70,8 +70,8 @@ export const refreshRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
       config: { optionalBody: true, errors: ['origin_not_allowed'] },
     },
     async (request, reply) => {
-      const refreshToken = request.body?.refresh_token ?? cookie.read(request);
-      await sessions.logOut({ refreshToken, accessToken: readBearerToken(request) });
+      const refreshTokens = [request.body?.refresh_token, cookie.read(request)].filter((token) => token !== undefined);
+      await sessions.logOut({ refreshTokens, accessToken: readBearerTokenIfAny(request) });
       cookie.clear(reply);
       if (clearSiteData) reply.header('clear-site-data', '"cache", "storage"');
       return reply.code(204).send(null);

@@ -71,14 +71,16 @@ export function createSessionService(options: SessionServiceOptions) {
       return rotated ? grant(rotated) : answerUnrotated(presented, transport, client);
     },
 
-    /** Ends the sessions that the tokens name, if they name any: expired tokens and replaced ones still do. */
-    async logOut(tokens: { refreshToken: string | undefined; accessToken: string | undefined }): Promise<void> {
+    /** Ends every session that a token names: expired tokens and replaced ones still do, whatever is no token does not. */
+    async logOut(tokens: { refreshTokens: string[]; accessToken: string | undefined }): Promise<void> {
       const named = new Set<string>();
-      const presented = tokens.refreshToken && decodeRefreshToken(tokens.refreshToken, keyRing);
-      if (presented) named.add(presented.sessionId);
+      for (const token of tokens.refreshTokens) {
+        const presented = decodeRefreshToken(token, keyRing);
+        if (presented) named.add(presented.sessionId);
+      }
       const claims = tokens.accessToken && (await claimsOrNull(tokens.accessToken));
       if (claims) named.add(claims.sid);
-      for (const sessionId of named) note(await repository.end(sessionId, 'logout'));
+      for (const sessionId of named) note((await repository.end(sessionId, 'logout')) ?? (await findEnded(sessionId)));
     },
 
     /** The person's live sessions, newest first. */
@@ -87,7 +89,10 @@ export function createSessionService(options: SessionServiceOptions) {
     /** @throws DomainError `session_not_found`, also when the session is someone else's */
     async endOne(userId: string, sessionId: string): Promise<void> {
       const ended = isUuid(sessionId) ? await repository.endOwn(userId, sessionId, 'revoked') : null;
-      if (ended === null) throw new DomainError('session_not_found');
+      if (ended === null) {
+        if (isUuid(sessionId)) note(await findEnded(sessionId));
+        throw new DomainError('session_not_found');
+      }
       note(ended);
     },
 
@@ -116,7 +121,7 @@ export function createSessionService(options: SessionServiceOptions) {
           presentedGeneration: presented.generation,
           ...client,
         });
-        note(ended);
+        note(ended ?? (await findEnded(presented.sessionId)));
         if (ended) onReuse({ session: found.session, presentedGeneration: presented.generation, client });
         throw new DomainError('refresh_token_reused');
       }
@@ -124,6 +129,7 @@ export function createSessionService(options: SessionServiceOptions) {
         // The update found nothing to move, yet now there is: the database came back from the past. Let the client retry.
         throw new DomainError('unavailable', { retryAfterSeconds: 1 });
       case 'refuse':
+        if (decision.code === 'session_ended') note({ sessionId: found.session.id, reason: decision.reason });
         throw new DomainError(decision.code, 'reason' in decision ? { reason: decision.reason } : {});
     }
   }
@@ -152,6 +158,15 @@ export function createSessionService(options: SessionServiceOptions) {
   function withNotes(session: Session): Session {
     const noted = Math.min(confirmations.waitingFor(session.id), session.generation);
     return { ...session, confirmedGeneration: Math.max(session.confirmedGeneration, noted) };
+  }
+
+  /**
+   * A session that was ended before, if it was. Whoever ends it again may never have heard that it worked (the answer
+   * was lost), and this instance may not have heard of it either: what answers must refuse its access tokens at once.
+   */
+  async function findEnded(sessionId: string): Promise<EndedSession | null> {
+    const reason = (await repository.find(sessionId))?.session.endReason;
+    return reason ? { sessionId, reason } : null;
   }
 
   function note(ended: EndedSession | null): void {
