@@ -215,7 +215,8 @@ async function linkSharedLibraries(native: string): Promise<void> {
   if (!existsSync(list)) return;
   const links: { source: string; target: string }[] = JSON.parse(await readFile(list, 'utf8'));
   for (const { source, target } of links) {
-    const link = path.join(path.dirname(native), target);
+    // The list's paths start with the folder's name in the package, which a copy of it does not have.
+    const link = path.join(native, path.relative('native', target));
     if (existsSync(link)) continue;
     await symlink(path.relative(path.dirname(target), source), link).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'EEXIST') throw error;

@@ -69,6 +69,7 @@ export async function buildApp(config: Config, { logStream }: BuildAppOptions = 
     // These two answer what never comes to a route, and so past every hook.
     frameworkErrors: (error, request, reply) => {
       reply.headers({ ...app.commonHeaders, 'x-request-id': request.id });
+      request.log.info({ code: error.code }, 'could not be read');
       return sendProblem(error, request, reply, realm);
     },
     clientErrorHandler: (error, socket) => answerUnreadable(error, socket, app.log),
@@ -223,7 +224,7 @@ async function registerRoutes(app: FastifyInstance, config: Config, services: Se
 
   await app.register(async (scope) => {
     scope.addHook('onRequest', scope.limitCredentials);
-    scope.addHook('onRequest', originRule.always);
+    scope.addHook('preParsing', originRule.always);
     await scope.register(credentialRoutes, { accounts, cookie });
   });
 

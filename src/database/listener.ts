@@ -12,8 +12,6 @@ type ListenerOptions = {
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>;
 };
 
-export type Listener = ReturnType<typeof createListener>;
-
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 5_000;
 /** A connection that died without a word (a firewall, a lost host) is found out by asking. */

@@ -11,11 +11,11 @@ export const cors = fastifyPlugin<{ allowedOrigins: readonly string[] }>(
       allowedHeaders: ['authorization', 'content-type'],
       exposedHeaders: ['retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset', 'x-request-id'],
       maxAge: 600,
+      // An OPTIONS that is no preflight is answered as any other method that an address lacks.
+      strictPreflight: false,
     };
     await app.register(fastifyCors, {
       hideOptionsRoute: true,
-      // An OPTIONS that is no preflight is answered like any other address that has none.
-      strictPreflight: false,
       delegator: ({ headers: { origin = '' } }, done) =>
         done(null, allowedOrigins.includes(origin) ? allowed : { origin: false }),
     });

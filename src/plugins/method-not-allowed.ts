@@ -1,8 +1,10 @@
-import type { FastifyInstance, HTTPMethods } from 'fastify';
+import { METHODS } from 'node:http';
+import type { FastifyInstance } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { DomainError } from '../shared/domain-error.js';
 
-const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'];
+/** Every method that Node reads; CONNECT never comes to a route. */
+const ALL_METHODS = METHODS.filter((method) => method !== 'CONNECT');
 
 /**
  * Answers 405 with `Allow` (RFC 9110 §15.5.6), which Fastify does not: once all routes are known, each address gets a
@@ -10,6 +12,10 @@ const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
  */
 export const methodNotAllowed = fastifyPlugin(
   async (app: FastifyInstance) => {
+    for (const method of ALL_METHODS) {
+      if (!app.supportedMethods.includes(method)) app.addHttpMethod(method);
+    }
+
     const methodsByUrl = new Map<string, Set<string>>();
     app.addHook('onRoute', ({ url, method }) => {
       const methods = methodsByUrl.get(url) ?? new Set();
@@ -19,9 +25,9 @@ export const methodNotAllowed = fastifyPlugin(
 
     app.decorate('refuseOtherMethods', () => {
       for (const [url, methods] of [...methodsByUrl]) {
-        const missing = METHODS.filter((method) => !methods.has(method));
+        const missing = ALL_METHODS.filter((method) => !methods.has(method));
         const allow = [...methods].join(', ');
-        if (methods.has('*') || url === '*' || missing.length === 0) continue;
+        if (url === '*') continue;
         app.route({
           url,
           method: missing,

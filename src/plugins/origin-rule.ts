@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest, onRequestAsyncHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DomainError } from '../shared/domain-error.js';
 
 /**
@@ -19,15 +19,15 @@ export function createOriginRule(
   }
 
   return {
-    /** For every request: asks when the request changes something and carries the refresh cookie. */
+    /** For every request, once the limits have counted it: asks when the request changes something and carries the refresh cookie. */
     install(app: FastifyInstance): void {
-      app.addHook('onRequest', async (request) => {
+      app.addHook('preParsing', async (request) => {
         if (!isSafe(request.method) && carriesCookie(request)) refuseForeignPages(request);
       });
     },
 
     /** For sign-in itself: asks always, or a foreign page could sign its visitor in as somebody else (login CSRF). */
-    always: (async (request) => refuseForeignPages(request)) satisfies onRequestAsyncHookHandler,
+    always: async (request: FastifyRequest): Promise<void> => refuseForeignPages(request),
   };
 }
 

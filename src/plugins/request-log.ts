@@ -31,7 +31,8 @@ export function loggerOptions(
 }
 
 /**
- * One line a request, when it is answered. Reads that went well are told at `debug` only: they are many, and logging
+ * One line a request, when it is answered. It names the route and never the path, which may hold anything that was
+ * pasted into it, a token for one. Reads that went well are told at `debug` only: they are many, and logging
  * them costs a third of what the gate can do.
  */
 export class RequestLog extends LogController {
@@ -48,7 +49,6 @@ export class RequestLog extends LogController {
       {
         method: request.method,
         route: request.routeOptions.url ?? null,
-        path: printable(request.url.split('?', 1)[0] ?? ''),
         status: reply.statusCode,
         code: request.errorCode,
         session_id: request.auth?.sid,
@@ -67,9 +67,4 @@ export class RequestLog extends LogController {
 
 function isRead({ method }: FastifyRequest): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
-}
-
-/** A path is foreign text: cut, and nothing is kept that could move a terminal's cursor or turn its text around. */
-function printable(path: string): string {
-  return path.slice(0, 200).replace(/[^\x21-\x7e]/g, '?');
 }

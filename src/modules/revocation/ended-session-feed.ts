@@ -12,8 +12,6 @@ type EndedSessionFeedOptions = {
   onError: (error: unknown) => void;
 };
 
-export type EndedSessionFeed = ReturnType<typeof createEndedSessionFeed>;
-
 const POLL_EVERY_MS = 2_000;
 /** An instance that has not asked successfully for so long may let ended sessions pass, and must not be sent requests. */
 const STALE_AFTER_MS = 10_000;

@@ -46,8 +46,9 @@ export const refreshRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
       },
     },
     async (request, reply) => {
+      const fromCookie = cookie.read(request);
       const fromBody = request.body?.refresh_token;
-      const token = fromBody ?? cookie.read(request);
+      const token = fromBody ?? fromCookie;
       if (token === undefined || token === '') throw new DomainError('refresh_token_missing');
       const transport = fromBody === undefined ? 'cookie' : 'body';
       return writeTokenResponse(reply, cookie, await sessions.refresh(token, transport, readClientInfo(request)));

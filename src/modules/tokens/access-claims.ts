@@ -32,6 +32,15 @@ export function readAccessClaims(payload: unknown): AccessClaims | null {
   return compiled.Check(payload) ? Object.freeze(payload) : null;
 }
 
+/**
+ * Whether a JWT is spelled the one way that its bytes can be: the last character of base64url has spare bits, and a
+ * token that differs in them alone must not be one more token (RFC 4648 §3.5).
+ */
+export function isCanonical(token: string): boolean {
+  const parts = token.split('.');
+  return parts.length === 3 && parts.every((part) => Buffer.from(part, 'base64url').toString('base64url') === part);
+}
+
 export type TokenHeader = { alg: string; kid: string };
 
 /**

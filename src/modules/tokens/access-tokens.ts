@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Clock } from '../../shared/clock.js';
 import { DomainError } from '../../shared/domain-error.js';
-import { type AccessClaims, readAccessClaims, readTokenHeader } from './access-claims.js';
+import { type AccessClaims, isCanonical, readAccessClaims, readTokenHeader } from './access-claims.js';
 import type { SigningKeys } from './signing-keys.js';
 
 export type AccessTokenRequest = {
@@ -75,7 +75,7 @@ export function createAccessTokens({ keys, clock, issuer, audience, lifetimeSeco
   };
 
   async function verifySignature(token: string): Promise<AccessClaims> {
-    const header = readTokenHeader(token);
+    const header = isCanonical(token) ? readTokenHeader(token) : null;
     if (header === null) throw invalid();
     const key = keys.find(header.kid) ?? (await keys.findOrLookUp(header.kid));
     if (key === undefined || key.algorithm !== header.alg) throw invalid();
