@@ -5,6 +5,7 @@ import {
   chmod,
   chown,
   cp,
+  link,
   lstat,
   mkdir,
   readdir,
@@ -19,6 +20,7 @@ import { createRequire } from 'node:module';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import pg from 'pg';
 
@@ -58,12 +60,13 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const urlAt = (port: number) => (database: string) =>
     `postgresql://${USER}:${password}@127.0.0.1:${port}/${database}`;
 
-  let port = await portOfRunningServer(folder, urlAt);
+  // Several processes may come here at the same time: whatever one of them has done, the others find.
+  const running = () => portOfRunningServer(folder, urlAt);
+  let port = await running();
   if (port === undefined) {
     if (!existsSync(path.join(folder, 'PG_VERSION')))
       await initialise(folder, password, binaries, runAs, options.throwaway);
-    port = await findFreePort();
-    await start(folder, port, binaries, runAs, options.throwaway);
+    port = await start(folder, running, binaries, runAs, options.throwaway);
   }
   const url = urlAt(port);
 
@@ -93,9 +96,8 @@ async function initialise(
   runAs: RunAs,
   throwaway = false,
 ): Promise<void> {
-  const unfinished = `${folder}.new`;
-  const passwordFile = `${folder}.pwfile`;
-  await rm(unfinished, { recursive: true, force: true });
+  const unfinished = `${folder}.new-${process.pid}-${randomBytes(3).toString('hex')}`;
+  const passwordFile = `${unfinished}.password`;
   await mkdir(unfinished, { mode: 0o700 });
   await giveTo(unfinished, runAs);
   await writeFile(passwordFile, password, { mode: 0o600 });
@@ -104,34 +106,57 @@ async function initialise(
   if (throwaway) options.push('--no-sync');
   try {
     await run(path.join(binaries, 'initdb'), ['-D', unfinished, '--locale=C', ...options], runAs);
+    // Over an empty folder this works; over a full one, which somebody else was quicker to make, it does not.
+    await rename(unfinished, folder).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+    });
   } finally {
     await rm(passwordFile, { force: true });
+    await rm(unfinished, { recursive: true, force: true });
   }
-  await rm(folder, { recursive: true, force: true });
-  await rename(unfinished, folder);
 }
 
 /** Made once: on a shared machine others can reach the port, and this user may do everything to the server. */
 async function passwordFor(folder: string): Promise<string> {
   const file = `${folder}.password`;
-  if (!existsSync(file)) await writeFile(file, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  const mine = `${file}-${process.pid}-${randomBytes(3).toString('hex')}`;
+  await writeFile(mine, randomBytes(24).toString('base64url'), { mode: 0o600 });
+  // A link is made whole or not at all, and never over another.
+  await link(mine, file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') throw error;
+  });
+  await rm(mine);
   return readFile(file, 'utf8');
 }
 
-async function start(folder: string, port: number, binaries: string, runAs: RunAs, throwaway = false): Promise<void> {
+/** @returns the port of the server: ours, or that of another process that was quicker */
+async function start(
+  folder: string,
+  running: () => Promise<number | undefined>,
+  binaries: string,
+  runAs: RunAs,
+  throwaway = false,
+): Promise<number> {
+  const port = await findFreePort();
   const settings = [`port=${port}`, 'listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'];
   if (throwaway) settings.push('fsync=off', 'synchronous_commit=off', 'full_page_writes=off');
   const flags = settings.map((setting) => `-c ${setting}`).join(' ');
   const logFile = path.join(folder, 'server.log');
+  const pgCtl = path.join(binaries, 'pg_ctl');
   try {
-    await run(
-      path.join(binaries, 'pg_ctl'),
-      ['start', '-D', folder, '-w', '-t', '30', '-l', logFile, '-o', flags],
-      runAs,
-    );
+    await run(pgCtl, ['start', '-D', folder, '-w', '-t', '30', '-l', logFile, '-o', flags], runAs);
+    return port;
   } catch (cause) {
-    // Ctrl-C ends pg_ctl while it waits, and not the server that it has started.
-    await run(path.join(binaries, 'pg_ctl'), ['stop', '-D', folder, '-m', 'immediate', '-w'], runAs).catch(() => {});
+    if ((cause as { signal?: string }).signal) {
+      // Ctrl-C ends pg_ctl while it waits, and not the server that it has started.
+      await run(pgCtl, ['stop', '-D', folder, '-m', 'immediate', '-w'], runAs).catch(() => {});
+    } else {
+      for (let attempt = 0; attempt < 40; attempt += 1) {
+        const other = await running();
+        if (other !== undefined) return other;
+        await pause(250);
+      }
+    }
     const log = await readFile(logFile, 'utf8').catch(() => '');
     throw new Error(`The embedded PostgreSQL did not start.\n${log.slice(-2_000)}`, { cause });
   }

@@ -9,6 +9,7 @@ import { createListener } from './database/listener.js';
 import { createAccountRepository } from './modules/accounts/account-repository.js';
 import { accountRoutes, credentialRoutes } from './modules/accounts/account-routes.js';
 import { createAccountService } from './modules/accounts/account-service.js';
+import { createHashWorkers, type HashWorkers } from './modules/accounts/hash-workers.js';
 import { createPasswordHasher } from './modules/accounts/password-hasher.js';
 import { createRetentionJob } from './modules/retention/retention-job.js';
 import { createRetentionRepository } from './modules/retention/retention-repository.js';
@@ -46,13 +47,18 @@ const BODY_LIMIT_BYTES = 16 * 1024;
 export type BuildAppOptions = {
   /** Where log lines go; standard output unless given. */
   logStream?: DestinationStream;
+  /** Shared by several apps of one process, and closed by whoever made them; the app makes its own unless given. */
+  hashWorkers?: HashWorkers;
 };
 
 /**
  * The composition root: builds every service once, then the plugins, then the routes. Needs the database, since it
  * loads the signing keys and the sessions that ended lately. Never listens.
  */
-export async function buildApp(config: Config, { logStream }: BuildAppOptions = {}): Promise<FastifyInstance> {
+export async function buildApp(
+  config: Config,
+  { logStream, hashWorkers }: BuildAppOptions = {},
+): Promise<FastifyInstance> {
   const realm = new URL(config.issuer).host;
   const app = Fastify({
     logger: loggerOptions(config.logLevel, logStream),
@@ -78,7 +84,7 @@ export async function buildApp(config: Config, { logStream }: BuildAppOptions = 
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   try {
-    const services = await buildServices(config, app);
+    const services = await buildServices(config, app, hashWorkers);
     await registerPlugins(app, config, services, realm);
     await registerRoutes(app, config, services);
     return app;
@@ -90,7 +96,7 @@ export async function buildApp(config: Config, { logStream }: BuildAppOptions = 
 
 type Services = Awaited<ReturnType<typeof buildServices>>;
 
-async function buildServices(config: Config, app: FastifyInstance) {
+async function buildServices(config: Config, app: FastifyInstance, hashWorkers: HashWorkers | undefined) {
   const { log } = app;
   const { issuer, audience } = config;
   const keyRing = createKeyRing(config.appSecrets);
@@ -173,13 +179,9 @@ async function buildServices(config: Config, app: FastifyInstance) {
   retention.start();
   app.addHook('onClose', () => retention.stop());
 
-  const passwords = createPasswordHasher({
-    keyRing,
-    cost: config.bcryptCost,
-    concurrency: config.hashConcurrency,
-    queue: config.hashQueue,
-  });
-  app.addHook('onClose', () => passwords.close());
+  const workers = hashWorkers ?? createHashWorkers({ concurrency: config.hashConcurrency, queue: config.hashQueue });
+  if (!hashWorkers) app.addHook('onClose', () => workers.close());
+  const passwords = createPasswordHasher({ keyRing, cost: config.bcryptCost, workers });
   const accounts = createAccountService({
     repository: createAccountRepository(database),
     passwords,

@@ -34,6 +34,12 @@ export async function withSchemaEngine<Result>(
   const schemaPath = path.join(prismaFolder, 'schema.prisma');
   const schemaFile = { path: schemaPath, content: await readFile(schemaPath, 'utf8') };
   const { factory, disposeAll } = mended(adapterFactory);
+  const panic: { message?: string } = {};
+  globalThis.PRISMA_WASM_PANIC_REGISTRY = {
+    set_message: (message) => {
+      panic.message = message;
+    },
+  };
   try {
     const datamodels: [string, string][] = [[schemaFile.path, schemaFile.content]];
     const adapter = bindMigrationAwareSqlAdapterFactory(factory);
@@ -43,9 +49,21 @@ export async function withSchemaEngine<Result>(
     } finally {
       engine.free();
     }
+  } catch (cause) {
+    if (panic.message === undefined) throw cause;
+    // What is left of an engine that panicked is not to be used again.
+    globalThis.gatehouseSchemaEngine = undefined;
+    throw new Error(`Prisma's schema engine failed: ${panic.message}`, { cause });
   } finally {
     await disposeAll();
   }
+}
+
+declare global {
+  /** The package's glue holds one instance for the whole process, so that two copies of this file must share it. */
+  var gatehouseSchemaEngine: Promise<SchemaEngineModule> | undefined;
+  /** Where the engine says why it panicked; without it, all that can be seen is that it did. */
+  var PRISMA_WASM_PANIC_REGISTRY: { set_message: (message: string) => void };
 }
 
 /** Prisma's adapter for Postgres, with two habits mended that do harm here. */
@@ -80,11 +98,9 @@ declare const WebAssembly: {
   instantiate: (bytes: Uint8Array, imports: object) => Promise<{ instance: { exports: Record<string, unknown> } }>;
 };
 
-let loadedEngine: Promise<SchemaEngineModule> | undefined;
-
 function loadSchemaEngine(): Promise<SchemaEngineModule> {
-  loadedEngine ??= instantiateSchemaEngine();
-  return loadedEngine;
+  globalThis.gatehouseSchemaEngine ??= instantiateSchemaEngine();
+  return globalThis.gatehouseSchemaEngine;
 }
 
 async function instantiateSchemaEngine(): Promise<SchemaEngineModule> {

@@ -1,9 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse as Response } from 'fastify';
-import { onTestFinished } from 'vitest';
+import { afterAll, onTestFinished } from 'vitest';
 import { buildApp } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
+import { createHashWorkers, type HashWorkers } from '../../src/modules/accounts/hash-workers.js';
 import { testDatabaseUrl } from './database.js';
 
 /** The same for all test apps, so that several of them can work on one database as instances of one service. */
@@ -31,10 +32,24 @@ export async function buildTestApp(environment: NodeJS.ProcessEnv = {}): Promise
     },
   });
   const config = loadConfig(await testEnvironment(environment));
-  const app = await buildApp(config, { logStream });
+  const ownWorkers = Object.keys(environment).some((name) => name.startsWith('HASH_'));
+  const app = await buildApp(config, { logStream, ...(ownWorkers ? {} : { hashWorkers: sharedWorkers() }) });
   onTestFinished(() => app.close());
   return { app, logLines: () => lines.map((line) => JSON.parse(line) as LogLine) };
 }
+
+let shared: HashWorkers | undefined;
+
+/** One set of worker threads for all apps of a test file: starting a thread takes longer than most tests. */
+function sharedWorkers(): HashWorkers {
+  shared ??= createHashWorkers({ concurrency: 1, queue: 200 });
+  return shared;
+}
+
+afterAll(async () => {
+  await shared?.close();
+  shared = undefined;
+});
 
 export async function testEnvironment(environment: NodeJS.ProcessEnv = {}): Promise<NodeJS.ProcessEnv> {
   return {
