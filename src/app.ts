@@ -33,6 +33,7 @@ import { health } from './plugins/health.js';
 import { answerUnreadable, httpErrors } from './plugins/http-errors.js';
 import { jsonBody } from './plugins/json-body.js';
 import { methodNotAllowed } from './plugins/method-not-allowed.js';
+import { createMetrics, serveMetrics } from './plugins/metrics.js';
 import { openApi, serveOpenApi, serveReference } from './plugins/openapi.js';
 import { createOriginRule } from './plugins/origin-rule.js';
 import { rateLimits } from './plugins/rate-limits.js';
@@ -143,6 +144,13 @@ async function buildServices(config: Config, app: FastifyInstance, hashWorkers: 
   });
   app.addHook('onClose', () => confirmations.stop());
 
+  const metrics = createMetrics({
+    isListening: endedSessionFeed.isListening,
+    endedSessions: endedSessions.size,
+    confirmationsWaiting: confirmations.size,
+  });
+  if (config.metricsPort !== undefined) serveMetrics(app, metrics, config.host, config.metricsPort);
+
   const sessions = createSessionService({
     repository: sessionRepository,
     keyRing,
@@ -156,6 +164,7 @@ async function buildServices(config: Config, app: FastifyInstance, hashWorkers: 
       recoverySeconds: config.refreshRecoverySeconds,
       maxPerUser: config.maxSessionsPerUser,
     },
+    onRefresh: metrics.refreshed,
     onReuse: ({ session, presentedGeneration, client }) =>
       log.warn(
         {
@@ -173,7 +182,10 @@ async function buildServices(config: Config, app: FastifyInstance, hashWorkers: 
   const retention = createRetentionJob({
     repository: createRetentionRepository(database),
     retentionDays: config.retentionDays,
-    onCleaned: (cleaned) => log.info({ event: 'cleaned', ...cleaned }, 'old sessions and incidents were deleted'),
+    onCleaned: (cleaned) => {
+      metrics.cleaned(cleaned);
+      log.info({ event: 'cleaned', ...cleaned }, 'old sessions and incidents were deleted');
+    },
     onError: (error) => log.warn({ err: error }, 'old sessions and incidents could not be deleted'),
   });
   retention.start();

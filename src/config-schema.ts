@@ -76,6 +76,13 @@ export const ConfigSchema = Type.Object({
     30,
     'Requests of one address to what takes a password; 0 switches the limit off.',
   ),
+  METRICS_PORT: Type.Optional(
+    Type.Integer({
+      minimum: 1,
+      maximum: 65_535,
+      description: 'Port for Prometheus (GET /metrics), for the inside only. Default: off.',
+    }),
+  ),
   DOCS_ENABLED: flag(true, 'Whether /docs and /openapi.json are served.'),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',

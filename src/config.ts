@@ -120,6 +120,7 @@ function toConfig(environment: Environment) {
     trustedProxies: splitList(environment.TRUSTED_PROXIES),
     rateLimitPerMinute: environment.RATE_LIMIT_PER_MINUTE,
     rateLimitCredentialsPerMinute: environment.RATE_LIMIT_CREDENTIALS_PER_MINUTE,
+    metricsPort: environment.METRICS_PORT,
     docsEnabled: environment.DOCS_ENABLED,
     logLevel: environment.LOG_LEVEL,
   };

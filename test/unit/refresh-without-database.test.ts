@@ -17,6 +17,7 @@ test.each(['', 'garbage', 'A'.repeat(72), 'x'.repeat(512)])(
       confirmations: untouchable,
       keyRing: createKeyRing([Buffer.alloc(32, 'a fixed secret for tests, 32 byte')]),
       policy: { idleSeconds: 60, absoluteSeconds: 60, graceSeconds: 10, recoverySeconds: 60, maxPerUser: 10 },
+      onRefresh: () => {},
       onReuse: () => {},
     });
     await expect(sessions.refresh(token, 'cookie', { ip: null, userAgent: null })).rejects.toMatchObject({

@@ -54,6 +54,9 @@ export function createConfirmations({ repository, onError }: ConfirmationsOption
     /** What is noted here and not yet written; 0 for nothing. */
     waitingFor: (sessionId: string): number => waiting.get(sessionId) ?? 0,
 
+    /** How many notes are not written yet. */
+    size: (): number => waiting.size,
+
     /** Writes what is left. */
     async stop(): Promise<void> {
       clearTimeout(timer);

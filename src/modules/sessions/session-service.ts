@@ -41,13 +41,15 @@ type SessionServiceOptions = {
   confirmations: Pick<Confirmations, 'waitingFor'>;
   endedSessions: Pick<EndedSessions, 'add'>;
   policy: SessionPolicy;
+  /** Called for each refresh with what came of it. */
+  onRefresh: (outcome: 'rotated' | 'repeated' | 'reused' | 'refused') => void;
   /** Called once for each session that reuse ended, after that is committed. */
   onReuse: (incident: ReuseIncident) => void;
 };
 
 /** Opens, refreshes, lists and ends sessions. */
 export function createSessionService(options: SessionServiceOptions) {
-  const { repository, keyRing, accessTokens, confirmations, endedSessions, policy, onReuse } = options;
+  const { repository, keyRing, accessTokens, confirmations, endedSessions, policy, onRefresh, onReuse } = options;
 
   return {
     /** Opens a session for a person who has just proved who they are. */
@@ -65,10 +67,12 @@ export function createSessionService(options: SessionServiceOptions) {
      */
     async refresh(refreshToken: string, transport: Transport, client: ClientInfo): Promise<TokenGrant> {
       const presented = decodeRefreshToken(refreshToken, keyRing);
-      if (presented === null) throw new DomainError('refresh_token_invalid');
+      if (presented === null) throw refused('refresh_token_invalid');
       const { sessionId, generation } = presented;
       const rotated = await repository.rotate(sessionId, generation, transport, policy.idleSeconds);
-      return rotated ? grant(rotated) : answerUnrotated(presented, transport, client);
+      if (rotated === null) return answerUnrotated(presented, transport, client);
+      onRefresh('rotated');
+      return grant(rotated);
     },
 
     /** Ends every session that a token names: expired tokens and replaced ones still do, whatever is no token does not. */
@@ -109,10 +113,11 @@ export function createSessionService(options: SessionServiceOptions) {
     client: ClientInfo,
   ): Promise<TokenGrant> {
     const found = await repository.find(presented.sessionId);
-    if (found === null || found.session.transport !== transport) throw new DomainError('refresh_token_invalid');
+    if (found === null || found.session.transport !== transport) throw refused('refresh_token_invalid');
     const decision = decideRefresh(withNotes(found.session), presented.generation, found.now, policy);
     switch (decision.action) {
       case 'repeat':
+        onRefresh('repeated');
         return grant(found);
       case 'end': {
         // Committed before anything is thrown: an error must never take the ending back.
@@ -123,6 +128,7 @@ export function createSessionService(options: SessionServiceOptions) {
         });
         note(ended ?? (await findEnded(presented.sessionId)));
         if (ended) onReuse({ session: found.session, presentedGeneration: presented.generation, client });
+        onRefresh('reused');
         throw new DomainError('refresh_token_reused');
       }
       case 'rotate':
@@ -130,7 +136,7 @@ export function createSessionService(options: SessionServiceOptions) {
         throw new DomainError('unavailable', { retryAfterSeconds: 1 });
       case 'refuse':
         if (decision.code === 'session_ended') note({ sessionId: found.session.id, reason: decision.reason });
-        throw new DomainError(decision.code, 'reason' in decision ? { reason: decision.reason } : {});
+        throw refused(decision.code, 'reason' in decision ? decision.reason : undefined);
     }
   }
 
@@ -152,6 +158,11 @@ export function createSessionService(options: SessionServiceOptions) {
       session,
       user,
     };
+  }
+
+  function refused(code: 'refresh_token_invalid' | 'session_ended' | 'session_expired', reason?: string): DomainError {
+    onRefresh('refused');
+    return new DomainError(code, reason === undefined ? {} : { reason });
   }
 
   /** What this instance has seen used a moment ago may not be written yet. */

@@ -1,0 +1,74 @@
+import Fastify, { type FastifyInstance } from 'fastify';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+
+/** What is asked for when somebody scrapes, and costs nothing until then. */
+export type MetricSources = {
+  isListening: () => boolean;
+  endedSessions: () => number;
+  confirmationsWaiting: () => number;
+};
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export type RefreshOutcome = 'rotated' | 'repeated' | 'reused' | 'refused';
+
+/** The service's own figures, in Prometheus's words. None of them names a person, a session or an address. */
+export function createMetrics(sources: MetricSources) {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+
+  const refreshes = new Counter({
+    name: 'gatehouse_refreshes_total',
+    help: 'Refreshes by outcome: rotated, repeated (a retry got the same successor), reused, refused.',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  const cleaned = new Counter({
+    name: 'gatehouse_cleaned_rows_total',
+    help: 'Rows that left after the retention.',
+    labelNames: ['table'] as const,
+    registers,
+  });
+  gauge('gatehouse_listener_up', 'Whether this instance hears endings at once (1), or finds them by polling (0).', () =>
+    Number(sources.isListening()),
+  );
+  gauge('gatehouse_ended_sessions', 'Sessions in memory whose access tokens are refused.', sources.endedSessions);
+  gauge(
+    'gatehouse_confirmations_waiting',
+    'Noted confirmations that are not written yet.',
+    sources.confirmationsWaiting,
+  );
+
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+
+  return {
+    registry,
+    refreshed: (outcome: RefreshOutcome): void => refreshes.inc({ outcome }),
+    cleaned(counts: Record<string, number>): void {
+      for (const [table, count] of Object.entries(counts)) cleaned.inc({ table }, count);
+    },
+  };
+}
+
+/** Serves `GET /metrics` on a port of its own, for the inside only, for as long as the app listens. */
+export function serveMetrics(app: FastifyInstance, { registry }: Metrics, host: string, port: number): void {
+  const server = Fastify();
+  server.get('/metrics', async (_request, reply) => {
+    reply.type(registry.contentType);
+    return registry.metrics();
+  });
+  app.addHook('onListen', async () => {
+    app.log.info(`Metrics at ${await server.listen({ host, port })}/metrics`);
+  });
+  app.addHook('onClose', () => server.close());
+}
