@@ -80,11 +80,18 @@ declare const WebAssembly: {
   instantiate: (bytes: Uint8Array, imports: object) => Promise<{ instance: { exports: Record<string, unknown> } }>;
 };
 
-let loadedEngine: Promise<SchemaEngineModule> | undefined;
+const ENGINE = Symbol.for('gatehouse schema engine');
+
+/**
+ * One for the whole process, even where this file is loaded twice, as by a test runner that sets up several projects
+ * at once: the package's glue is one module, and a second instance given to it would be called by the first one's
+ * promises.
+ */
+const holder = globalThis as typeof globalThis & { [ENGINE]?: Promise<SchemaEngineModule> };
 
 function loadSchemaEngine(): Promise<SchemaEngineModule> {
-  loadedEngine ??= instantiateSchemaEngine();
-  return loadedEngine;
+  holder[ENGINE] ??= instantiateSchemaEngine();
+  return holder[ENGINE];
 }
 
 async function instantiateSchemaEngine(): Promise<SchemaEngineModule> {
