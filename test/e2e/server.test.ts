@@ -35,9 +35,12 @@ test('migrates and makes its key when two instances start at once on an empty da
   const instances = await Promise.all([1, 2].map(() => startServer({ DATABASE_URL, MIGRATE_ON_START: 'true' })));
   for (const { url } of instances) {
     const ready = await fetch(`${url}/readyz`);
-    expect(await ready.json()).toEqual({ status: 'ready', checks: { database: 'ok', shutdown: 'ok' } });
+    expect(await ready.json()).toEqual({
+      status: 'ready',
+      checks: { database: 'ok', revocation: 'ok', shutdown: 'ok' },
+    });
     const { keys } = (await (await fetch(`${url}/.well-known/jwks.json`)).json()) as { keys: unknown[] };
-    expect(keys).toHaveLength(1);
+    expect(keys).toHaveLength(2);
   }
 });
 

@@ -10,8 +10,7 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { DerivedKeys } from '../../shared/key-ring.js';
-
-export type SigningAlgorithm = 'ES256' | 'EdDSA' | 'RS256';
+import type { SigningAlgorithm } from '../../shared/signing-algorithm.js';
 
 /** One key pair, as it is worked with. */
 export type SigningKey = {
