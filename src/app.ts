@@ -24,6 +24,7 @@ import { createSessionService } from './modules/sessions/session-service.js';
 import { createAccessTokens } from './modules/tokens/access-tokens.js';
 import { jwksRoutes } from './modules/tokens/jwks-routes.js';
 import { createSigningKeyRepository } from './modules/tokens/signing-key-repository.js';
+import { createSigningKeyUpkeep } from './modules/tokens/signing-key-upkeep.js';
 import { createSigningKeys } from './modules/tokens/signing-keys.js';
 import { cors } from './plugins/cors.js';
 import { errors, sendProblem } from './plugins/errors.js';
@@ -109,13 +110,15 @@ async function buildServices(config: Config, app: FastifyInstance, hashWorkers: 
   app.addHook('onClose', async () => clock.stop());
 
   const signingKeyRepository = createSigningKeyRepository(database, keyRing);
-  const keys = createSigningKeys({
+  const keys = createSigningKeys({ repository: signingKeyRepository, issuer, audience });
+  const keyUpkeep = createSigningKeyUpkeep({
     repository: signingKeyRepository,
+    keys,
     algorithm: config.signingAlgorithm,
-    issuer,
-    audience,
+    rotationDays: config.signingKeyRotationDays,
+    onChange: (changes) => log.info({ event: 'signing_keys_changed', ...changes }, 'the signing keys were changed'),
+    onError: (error) => log.warn({ err: error }, 'the signing keys could not be looked after; trying again'),
   });
-  await keys.load();
   const accessTokens = createAccessTokens({
     keys,
     clock,
@@ -130,12 +133,30 @@ async function buildServices(config: Config, app: FastifyInstance, hashWorkers: 
     repository: createEndedSessionRepository(database),
     endedSessions,
     rememberSeconds,
-    createListener: (handlers) =>
-      createListener({ url: config.databaseDirectUrl, channel: 'gatehouse_session_ended', log, ...handlers }),
     onError: (error) => log.warn({ err: error }, 'the sessions that ended lately could not be read'),
   });
+
+  const listener = createListener({
+    url: config.databaseDirectUrl,
+    channels: {
+      gatehouse_session_ended: endedSessionFeed.hear,
+      gatehouse_signing_keys: keyUpkeep.refresh,
+    },
+    onListening() {
+      endedSessionFeed.catchUp();
+      keyUpkeep.refresh();
+    },
+    log,
+  });
+  app.addHook('onClose', async () => {
+    endedSessionFeed.stop();
+    keyUpkeep.stop();
+    await listener.stop();
+  });
+  // Listening first: what happens between the two is heard, or found by asking.
+  await listener.start();
+  await keyUpkeep.start();
   await endedSessionFeed.start();
-  app.addHook('onClose', () => endedSessionFeed.stop());
 
   const sessionRepository = createSessionRepository(database);
   const confirmations = createConfirmations({
@@ -145,7 +166,7 @@ async function buildServices(config: Config, app: FastifyInstance, hashWorkers: 
   app.addHook('onClose', () => confirmations.stop());
 
   const metrics = createMetrics({
-    isListening: endedSessionFeed.isListening,
+    isListening: listener.isListening,
     endedSessions: endedSessions.size,
     confirmationsWaiting: confirmations.size,
   });
@@ -202,7 +223,8 @@ async function buildServices(config: Config, app: FastifyInstance, hashWorkers: 
   });
   const cookie = createRefreshCookie({ secure: config.cookieSecure, sameSite: config.cookieSameSite });
 
-  return { database, keys, accessTokens, endedSessions, endedSessionFeed, confirmations, sessions, accounts, cookie };
+  const revocation = { isFresh: endedSessionFeed.isFresh, isListening: listener.isListening };
+  return { database, keys, accessTokens, endedSessions, revocation, confirmations, sessions, accounts, cookie };
 }
 
 async function registerPlugins(app: FastifyInstance, config: Config, { cookie }: Services, realm: string) {
@@ -223,14 +245,14 @@ async function registerPlugins(app: FastifyInstance, config: Config, { cookie }:
 }
 
 async function registerRoutes(app: FastifyInstance, config: Config, services: Services) {
-  const { database, keys, accessTokens, endedSessions, endedSessionFeed, confirmations, sessions, accounts, cookie } =
+  const { database, keys, accessTokens, endedSessions, revocation, confirmations, sessions, accounts, cookie } =
     services;
   const originRule = createOriginRule([config.issuer, ...config.allowedOrigins], cookie.isCarriedBy);
   originRule.install(app);
 
   await app.register(health, {
     pingDatabase: () => database.$queryRaw`SELECT 1`,
-    revocation: endedSessionFeed,
+    revocation,
   });
   await app.register(jwksRoutes, { keys });
 

@@ -1,35 +1,48 @@
-import { ConfigError, loadMigrationUrl } from './config.js';
-import { applyMigrations } from './database/migrations.js';
+/** The command line: `node dist/cli.js …`, or what the image runs with other arguments. */
+import { type Command, UsageError } from './commands/command.js';
+import { keys } from './commands/keys.js';
+import { migrate } from './commands/migrate.js';
+import { ConfigError } from './config.js';
+
+/** As `sysexits.h` and shells have them. */
+const EXIT = { failed: 1, usage: 2, config: 78 };
+
+const commands: Record<string, Command> = { migrate, keys };
 
 const HELP = `Usage: node dist/cli.js <command>
 
 Commands:
-  migrate   apply the migrations that the database has not seen yet (needs DATABASE_URL only)
-  help      show this
+${Object.entries(commands)
+  .map(([name, { summary }]) => `  ${name.padEnd(9)} ${summary}`)
+  .join('\n')}
+  help      show this; <command> --help shows more
 
 The configuration is read from the environment, as by the service itself.`;
 
 // As the first process of a container, one without a handler ignores them.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(EXIT.failed));
 
-const commands: Record<string, () => Promise<void>> = {
-  async migrate() {
-    const applied = await applyMigrations(loadMigrationUrl());
-    console.log(applied.length === 0 ? 'The database is up to date.' : `Applied: ${applied.join(', ')}`);
-  },
-  async help() {
-    console.log(HELP);
-  },
-};
+const [name = 'help', ...args] = process.argv.slice(2);
+const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
+const asksForHelp = args.some((argument) => argument === '--help' || argument === '-h');
 
-const name = process.argv[2] ?? 'help';
-const asked = name === '--help' || name === '-h' ? 'help' : name;
-const command = Object.hasOwn(commands, asked) ? commands[asked] : undefined;
-if (command === undefined) {
-  console.error(`There is no command "${name}".\n\n${HELP}`);
-  process.exit(2);
+if (['help', '--help', '-h'].includes(name)) {
+  console.log(HELP);
+} else if (command === undefined) {
+  fail(`There is no command "${name}".\n\n${HELP}`, EXIT.usage);
+} else if (asksForHelp) {
+  console.log(command.help);
+} else {
+  try {
+    await command.run(args);
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    if (error instanceof UsageError) fail(`${message}\n\n${command.help}`, EXIT.usage);
+    else fail(message, error instanceof ConfigError ? EXIT.config : EXIT.failed);
+  }
 }
-command().catch((error: unknown) => {
-  console.error(error instanceof Error ? error.message : String(error));
-  process.exit(error instanceof ConfigError ? 78 : 1);
-});
+
+function fail(message: string, exitCode: number): void {
+  console.error(message);
+  process.exitCode = exitCode;
+}

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { SIGNING_ALGORITHMS } from './shared/signing-algorithm.js';
 
 const text = (options: Type.TStringOptions) => Type.String(options);
 const flag = (value: boolean, description: string) => Type.Boolean({ default: value, description });
@@ -27,10 +28,11 @@ export const ConfigSchema = Type.Object({
   }),
   ISSUER_URL: text({ description: "The service's public origin: `iss` of access tokens." }),
   AUDIENCE: optional('`aud` of access tokens. Default: ISSUER_URL.'),
-  SIGNING_ALGORITHM: Type.Enum(['ES256', 'EdDSA', 'RS256'], {
+  SIGNING_ALGORITHM: Type.Enum([...SIGNING_ALGORITHMS], {
     default: 'ES256',
     description: 'How access tokens are signed: ES256, EdDSA or RS256.',
   }),
+  SIGNING_KEY_ROTATION_DAYS: whole(0, 3_650, 30, 'Days after which another key signs; 0 = by hand, with keys rotate.'),
   ALLOWED_ORIGINS: text({
     default: '',
     description: 'Comma-separated origins of other sites whose pages may call the service.',

@@ -41,10 +41,32 @@ export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config
  */
 export function loadMigrationUrl(environment: NodeJS.ProcessEnv = process.env): string {
   const { parsed, faults } = parse(environment);
-  const own = faults.filter((fault) => fault.startsWith('DATABASE_'));
+  return directUrl(parsed, faultsOf(['DATABASE_'], faults));
+}
+
+/**
+ * All that is needed to work on stored keys: the database and the secrets.
+ *
+ * @throws ConfigError
+ */
+export function loadKeysConfig(environment: NodeJS.ProcessEnv = process.env) {
+  const { parsed, faults } = parse(environment);
+  const own = faultsOf(['DATABASE_', 'APP_SECRETS'], [...faults, ...crossFaults(parsed)]);
+  return { databaseUrl: directUrl(parsed, own), appSecrets: decodeSecrets(parsed.APP_SECRETS ?? '') };
+}
+
+function faultsOf(prefixes: string[], faults: string[]): string[] {
+  return faults.filter((fault) => prefixes.some((prefix) => fault.startsWith(prefix)));
+}
+
+function directUrl(parsed: Partial<Environment>, faults: string[]): string {
   const url = parsed.DATABASE_DIRECT_URL ?? parsed.DATABASE_URL;
-  if (own.length > 0 || url === undefined) throw new ConfigError(own);
+  if (faults.length > 0 || url === undefined) throw new ConfigError(faults);
   return url;
+}
+
+function decodeSecrets(value: string): Buffer[] {
+  return splitList(value).map((secret) => Buffer.from(secret, 'base64url'));
 }
 
 type SchemaFault = {
@@ -98,10 +120,11 @@ function toConfig(environment: Environment) {
     databaseDirectUrl: environment.DATABASE_DIRECT_URL ?? environment.DATABASE_URL,
     databasePoolSize: environment.DATABASE_POOL_SIZE,
     migrateOnStart: environment.MIGRATE_ON_START,
-    appSecrets: splitList(environment.APP_SECRETS).map((secret) => Buffer.from(secret, 'base64url')),
+    appSecrets: decodeSecrets(environment.APP_SECRETS),
     issuer: environment.ISSUER_URL,
     audience: environment.AUDIENCE ?? environment.ISSUER_URL,
     signingAlgorithm: environment.SIGNING_ALGORITHM,
+    signingKeyRotationDays: environment.SIGNING_KEY_ROTATION_DAYS,
     allowedOrigins: splitList(environment.ALLOWED_ORIGINS),
     cookieSecure: environment.COOKIE_SECURE,
     cookieSameSite: environment.COOKIE_SAME_SITE,

@@ -5,8 +5,8 @@ import { connectionOptions } from './connection-options.js';
 type ListenerOptions = {
   /** A direct connection: a pooler in transaction mode cannot listen. */
   url: string;
-  channel: string;
-  onMessage: (payload: string) => void;
+  /** What to do with a message, by channel. */
+  channels: Record<string, (payload: string) => void>;
   /** Called whenever it listens (again): what was said in between was not heard. */
   onListening: () => void;
   log: Pick<FastifyBaseLogger, 'info' | 'warn'>;
@@ -17,8 +17,8 @@ const LAST_RETRY_MS = 5_000;
 /** A connection that died without a word (a firewall, a lost host) is found out by asking. */
 const ASK_EVERY_MS = 5_000;
 
-/** Hears what Postgres notifies on one channel, on a connection of its own that it opens again whenever it is lost. */
-export function createListener({ url, channel, onMessage, onListening, log }: ListenerOptions) {
+/** Hears what Postgres notifies, on one connection for all channels that it opens again whenever it is lost. */
+export function createListener({ url, channels, onListening, log }: ListenerOptions) {
   let client: pg.Client | undefined;
   let listening = false;
   let stopped = false;
@@ -31,16 +31,16 @@ export function createListener({ url, channel, onMessage, onListening, log }: Li
     client = opened;
     opened.on('error', (error) => lose(opened, error));
     opened.on('end', () => lose(opened, new Error('the connection was closed')));
-    opened.on('notification', ({ payload }) => onMessage(payload ?? ''));
+    opened.on('notification', ({ channel, payload }) => channels[channel]?.(payload ?? ''));
     try {
       await opened.connect();
-      await opened.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
+      for (const channel of Object.keys(channels)) await opened.query(`LISTEN ${pg.escapeIdentifier(channel)}`);
     } catch (error) {
       lose(opened, error as Error);
       return;
     }
     if (client !== opened) return;
-    if (attempts > 0) log.info({ channel }, 'listening to the database again');
+    if (attempts > 0) log.info('listening to the database again');
     attempts = 0;
     listening = true;
     asking = setInterval(() => opened.query('SELECT 1').catch((error) => lose(opened, error)), ASK_EVERY_MS).unref();
@@ -54,7 +54,7 @@ export function createListener({ url, channel, onMessage, onListening, log }: Li
     clearInterval(asking);
     lost.end().catch(() => {});
     if (stopped) return;
-    if (attempts === 0) log.warn({ channel, error: error.message }, 'stopped hearing the database; trying again');
+    if (attempts === 0) log.warn({ error: error.message }, 'stopped hearing the database; trying again');
     // Doubled each time and spread out, so that a hundred instances do not come back in one moment.
     const wait = Math.min(FIRST_RETRY_MS * 2 ** attempts, LAST_RETRY_MS) * (0.5 + Math.random());
     attempts += 1;

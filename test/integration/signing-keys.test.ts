@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { decodeProtectedHeader } from 'jose';
 import { expect, test } from 'vitest';
 import { openDatabase } from '../../src/database/database.js';
 import { createSigningKeyRepository } from '../../src/modules/tokens/signing-key-repository.js';
@@ -8,11 +9,17 @@ import { freshDatabaseUrl } from '../support/database.js';
 import { withClient } from '../support/postgres.js';
 import { buildTestApp, getMe, register, TEST_SECRET } from '../support/test-app.js';
 
-test('makes one key when many instances start at once on an empty database', async () => {
+function algorithmOf({ accessToken }: { accessToken: string }): unknown {
+  return decodeProtectedHeader(accessToken).alg;
+}
+
+test('makes one active and one next key when many instances start at once on an empty database', async () => {
   const DATABASE_URL = await freshDatabaseUrl({ migrated: true });
   const instances = await Promise.all(Array.from({ length: 5 }, () => buildTestApp({ DATABASE_URL })));
-  const { rows } = await withClient(DATABASE_URL, (client) => client.query('SELECT status FROM signing_keys'));
-  expect(rows).toEqual([{ status: 'active' }]);
+  const { rows } = await withClient(DATABASE_URL, (client) =>
+    client.query('SELECT status FROM signing_keys ORDER BY 1'),
+  );
+  expect(rows).toEqual([{ status: 'active' }, { status: 'next' }]);
 
   const [first, second] = instances;
   const person = await register(first?.app ?? expect.unreachable());
@@ -43,18 +50,25 @@ test('says which secret is missing when a key cannot be decrypted', async () => 
   await register(both.app);
 });
 
-test('signs with a new key when the algorithm changes, and still verifies what the old one signed', async () => {
+test('publishes a key of another algorithm before it signs, and still verifies what the old one signed', async () => {
   const DATABASE_URL = await freshDatabaseUrl({ migrated: true });
   const before = await buildTestApp({ DATABASE_URL });
   const person = await register(before.app);
+  const publishing = await buildTestApp({ DATABASE_URL, SIGNING_ALGORITHM: 'EdDSA' });
+  expect(algorithmOf(await register(publishing.app))).toBe('ES256');
+
+  // Once it has been published long enough, the next look at the schedule lets it sign.
+  await withClient(DATABASE_URL, (client) =>
+    client.query("UPDATE signing_keys SET created_at = now() - interval '6 minutes' WHERE status = 'next'"),
+  );
   const after = await buildTestApp({ DATABASE_URL, SIGNING_ALGORITHM: 'EdDSA' });
   expect((await getMe(after.app, person.accessToken)).statusCode).toBe(200);
 
-  // The older instance meets a key that it has not seen, and looks it up.
   const newcomer = await register(after.app);
+  expect(algorithmOf(newcomer)).toBe('EdDSA');
   expect((await getMe(before.app, newcomer.accessToken)).statusCode).toBe(200);
   const { keys } = (await after.app.inject('/.well-known/jwks.json')).json();
-  expect(keys.map(({ alg }: { alg: string }) => alg).sort()).toEqual(['ES256', 'EdDSA']);
+  expect(keys.map(({ alg }: { alg: string }) => alg).sort()).toEqual(['ES256', 'EdDSA', 'EdDSA']);
 });
 
 test('asks the database about unknown kids at most once in a few seconds', async () => {
@@ -69,13 +83,8 @@ test('asks the database about unknown kids at most once in a few seconds', async
     questions += 1;
     return repository.list();
   };
-  const keys = createSigningKeys({
-    repository: { ...repository, list },
-    algorithm: 'ES256',
-    issuer: 'x',
-    audience: 'x',
-  });
-  await keys.load();
+  const keys = createSigningKeys({ repository: { list }, issuer: 'x', audience: 'x' });
+  await keys.reload();
   expect(questions).toBe(1);
   const lookUps = Array.from({ length: 500 }, () => keys.findOrLookUp(crypto.randomUUID()));
   expect(new Set(await Promise.all(lookUps))).toEqual(new Set([undefined]));

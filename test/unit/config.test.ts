@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig, loadMigrationUrl } from '../../src/config.js';
+import { ConfigError, loadConfig, loadKeysConfig, loadMigrationUrl } from '../../src/config.js';
 
 const SECRET = randomBytes(32).toString('base64url');
 const MINIMUM = {
@@ -123,4 +123,13 @@ test('asks for nothing but the database to migrate, and takes the direct connect
   expect(loadMigrationUrl({ DATABASE_URL, DATABASE_DIRECT_URL })).toBe(DATABASE_DIRECT_URL);
   expect(() => loadMigrationUrl({})).toThrow(/DATABASE_URL is not set/);
   expect(() => loadMigrationUrl({ DATABASE_URL: 'mysql://x' })).toThrow(/DATABASE_URL/);
+});
+
+test('asks for the database and the secrets to work on stored keys, and for nothing else', () => {
+  const { DATABASE_URL, APP_SECRETS } = MINIMUM;
+  const { databaseUrl, appSecrets } = loadKeysConfig({ DATABASE_URL, APP_SECRETS });
+  expect(databaseUrl).toBe(DATABASE_URL);
+  expect(appSecrets).toEqual([Buffer.from(APP_SECRETS, 'base64url')]);
+  expect(() => loadKeysConfig({})).toThrow(/2 faults.*DATABASE_URL is not set.*APP_SECRETS is not set/s);
+  expect(() => loadKeysConfig({ DATABASE_URL, APP_SECRETS: 'short' })).toThrow(/shorter than 32 bytes/);
 });

@@ -1,14 +1,11 @@
 import type { EndedSessionRepository } from './ended-session-repository.js';
 import type { EndedSessions } from './ended-sessions.js';
 
-type ListenerLike = { start: () => Promise<void>; stop: () => Promise<void>; isListening: () => boolean };
-
 type EndedSessionFeedOptions = {
   repository: EndedSessionRepository;
   endedSessions: Pick<EndedSessions, 'add'>;
   /** How far back an ending still matters: as long as the list remembers. */
   rememberSeconds: number;
-  createListener: (handlers: { onMessage: (payload: string) => void; onListening: () => void }) => ListenerLike;
   onError: (error: unknown) => void;
 };
 
@@ -27,14 +24,6 @@ export function createEndedSessionFeed(options: EndedSessionFeedOptions) {
   let polling: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
 
-  const listener = options.createListener({
-    onMessage(payload) {
-      const [sessionId, reason] = payload.split(' ');
-      if (sessionId && reason) endedSessions.add(sessionId, reason);
-    },
-    onListening: () => void poll().catch(onError),
-  });
-
   /** One at a time; who asks meanwhile waits for the same answer. */
   function poll(): Promise<void> {
     polling ??= pollOnce().finally(() => {
@@ -51,20 +40,28 @@ export function createEndedSessionFeed(options: EndedSessionFeedOptions) {
   }
 
   return {
-    /** Loads what ended lately, then keeps up. @throws when the database cannot be asked */
+    /** What Postgres tells of one ending: `<session id> <reason>`. */
+    hear(payload: string): void {
+      const [sessionId, reason] = payload.split(' ');
+      if (sessionId && reason) endedSessions.add(sessionId, reason);
+    },
+
+    /** Asks now: something may have been missed. */
+    catchUp: (): void => void poll().catch(onError),
+
+    /**
+     * Loads what ended lately, then keeps up. Whoever listens should do so before: what ends between the two is heard,
+     * or found by the poll.
+     *
+     * @throws when the database cannot be asked
+     */
     async start(): Promise<void> {
-      // Listening first: what ends between the two is heard, or found by the poll.
-      await listener.start();
       await poll();
       timer = setInterval(() => poll().catch(onError), POLL_EVERY_MS).unref();
     },
 
-    async stop(): Promise<void> {
-      clearInterval(timer);
-      await listener.stop();
-    },
+    stop: (): void => clearInterval(timer),
 
-    isListening: () => listener.isListening(),
     /** Whether the list can be relied on: the database was asked a short while ago. */
     isFresh: (): boolean => performance.now() - lastPollAt < STALE_AFTER_MS,
   };

@@ -36,6 +36,8 @@ type AccessTokensOptions = {
 export function createAccessTokens({ keys, clock, issuer, audience, lifetimeSeconds }: AccessTokensOptions) {
   /** Keyed by the whole token: two tokens that differ anywhere are two tokens. */
   const verified = new LRUCache<string, AccessClaims>({ max: REMEMBERED_TOKENS });
+  /** Up to which departure of a key what is remembered holds. */
+  let departures = 0;
 
   return {
     issue(request: AccessTokenRequest): { token: string; expiresInSeconds: number } {
@@ -58,15 +60,22 @@ export function createAccessTokens({ keys, clock, issuer, audience, lifetimeSeco
 
     /** The claims of a token that was verified lately, and has not expired since. The hot path: no crypto, no wait. */
     recall(token: string): AccessClaims | undefined {
+      if (keys.departures() !== departures) {
+        // A key is gone, and one that was revoked must take its tokens along. The others are verified once more.
+        verified.clear();
+        departures = keys.departures();
+      }
       const claims = verified.get(token);
       return claims !== undefined && !hasExpired(claims) ? claims : undefined;
     },
 
     /** @throws DomainError `access_token_invalid`, `access_token_expired` */
     async verify(token: string): Promise<AccessClaims> {
+      const before = keys.departures();
       const claims = await verifySignature(token);
       if (hasExpired(claims)) throw new DomainError('access_token_expired', { bearerError: 'invalid_token' });
-      verified.set(token, claims);
+      // Not if a key went meanwhile: it may be this token's.
+      if (keys.departures() === before) verified.set(token, claims);
       return claims;
     },
 

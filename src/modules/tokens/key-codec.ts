@@ -1,9 +1,10 @@
 import fastifyJwt from '@fastify/jwt';
 import Fastify from 'fastify';
-import { type SigningKey, toPem } from './signing-key.js';
+import { type PublicKey, privatePem, publicPem, type SigningKey } from './signing-key.js';
 
 /** Signs and verifies with one key. */
 export type KeyCodec = {
+  /** @throws for a key whose private half was not given */
   sign: (claims: object) => string;
   /** @throws when the token was not signed by this key, or is not for this issuer, audience and type */
   verify: (token: string) => unknown;
@@ -17,12 +18,12 @@ export type KeyCodec = {
  * key's own, never the token's (RFC 8725 §3.1).
  */
 export async function createKeyCodec(
-  key: SigningKey,
+  key: SigningKey | PublicKey,
   { issuer, audience }: { issuer: string; audience: string },
 ): Promise<KeyCodec> {
   const carrier = Fastify();
   await carrier.register(fastifyJwt, {
-    secret: toPem(key),
+    secret: { public: publicPem(key), ...('privateKey' in key ? { private: privatePem(key) } : {}) },
     sign: { algorithm: key.algorithm, kid: key.kid, header: { alg: key.algorithm, typ: 'at+jwt' } },
     verify: {
       algorithms: [key.algorithm],

@@ -10,8 +10,7 @@ import {
 } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { DerivedKeys } from '../../shared/key-ring.js';
-
-export type SigningAlgorithm = 'ES256' | 'EdDSA' | 'RS256';
+import type { SigningAlgorithm } from '../../shared/signing-algorithm.js';
 
 /** One key pair, as it is worked with. */
 export type SigningKey = {
@@ -20,6 +19,9 @@ export type SigningKey = {
   publicJwk: JsonWebKey;
   privateKey: KeyObject;
 };
+
+/** What it takes to verify. */
+export type PublicKey = Omit<SigningKey, 'privateKey'>;
 
 const generate = promisify(generateKeyPair);
 
@@ -67,10 +69,12 @@ export function decryptPrivateKey(kid: string, stored: Uint8Array, keys: Derived
   return createPrivateKey({ key: plain, type: 'pkcs8', format: 'der' });
 }
 
-/** PEM of both halves, the form that the JWT library takes. */
-export function toPem(key: SigningKey): { private: string; public: string } {
-  return {
-    private: key.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    public: createPublicKey(key.privateKey).export({ type: 'spki', format: 'pem' }).toString(),
-  };
+/** The form that the JWT library takes. */
+export function privatePem({ privateKey }: Pick<SigningKey, 'privateKey'>): string {
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+/** The form that the JWT library takes. */
+export function publicPem({ publicJwk }: PublicKey): string {
+  return createPublicKey({ key: publicJwk, format: 'jwk' }).export({ type: 'spki', format: 'pem' }).toString();
 }

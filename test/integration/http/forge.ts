@@ -30,7 +30,7 @@ export async function keyThatSigned(token: string, databaseUrl?: string): Promis
   const { kid } = decodeProtectedHeader(token);
   const key = (await signingKeysOf(databaseUrl)).find((one) => one.kid === kid);
   if (key === undefined) throw new Error(`no key ${kid}`);
-  return key.privateKey;
+  return key.decrypt().privateKey;
 }
 
 export function partsOf(token: string): { header: Json; claims: Json; signature: string } {

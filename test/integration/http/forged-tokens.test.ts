@@ -2,6 +2,7 @@ import { createHmac, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { expect, test } from 'vitest';
 import { freshDatabaseUrl } from '../../support/database.js';
+import { withClient } from '../../support/postgres.js';
 import { buildTestApp, getMe, register } from '../../support/test-app.js';
 import { encode, expectRefused, type Json, partsOf, type Real, realToken, signingKeysOf, signJwt } from './forge.js';
 import { expectProblem } from './support.js';
@@ -125,10 +126,15 @@ test('refuses a token under the kid of a key of another algorithm', async () => 
   const DATABASE_URL = await freshDatabaseUrl({ migrated: true });
   const before = await buildTestApp({ DATABASE_URL });
   const elliptic = partsOf((await register(before.app)).accessToken);
+  // The key of the new algorithm is published first; once that is long ago, the next instance lets it sign.
+  await buildTestApp({ DATABASE_URL, SIGNING_ALGORITHM: 'EdDSA' });
+  await withClient(DATABASE_URL, (client) =>
+    client.query("UPDATE signing_keys SET created_at = created_at - interval '1 hour' WHERE status = 'next'"),
+  );
   const { app } = await buildTestApp({ DATABASE_URL, SIGNING_ALGORITHM: 'EdDSA' });
   const edwards = partsOf((await register(app)).accessToken);
   const keys = await signingKeysOf(DATABASE_URL);
-  const keyOf = (kid: unknown) => keys.find((key) => key.kid === kid)?.privateKey ?? expect.unreachable();
+  const keyOf = (kid: unknown) => keys.find((key) => key.kid === kid)?.decrypt().privateKey ?? expect.unreachable();
 
   const mixed: [Json, Json, unknown][] = [
     [{ ...elliptic.header, kid: edwards.header.kid }, elliptic.claims, elliptic.header.kid],
