@@ -3,7 +3,8 @@ import bcrypt from 'bcrypt';
 import type { LightMyRequestResponse as Response } from 'fastify';
 import { Piscina } from 'piscina';
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { sql } from '../../support/database.js';
+import { freshDatabaseUrl, sql } from '../../support/database.js';
+import { withClient } from '../../support/postgres.js';
 import {
   buildTestApp,
   cookieOf,
@@ -260,13 +261,20 @@ test.each([
 const NEW_SECRET = Buffer.from(TEST_SECRET, 'base64url').map((byte) => byte ^ 0x5a);
 
 test('goes on with passwords and tokens of an older secret, and renews them with the first one', async () => {
-  const { app: before } = await buildTestApp();
+  // A database of its own: its signing keys are encrypted under the new secret by this.
+  const DATABASE_URL = await freshDatabaseUrl({ migrated: true });
+  const stored = (email: string) =>
+    withClient(DATABASE_URL, async (client) => {
+      const { rows } = await client.query('SELECT password_hash FROM users WHERE email = $1', [email]);
+      return String(rows[0]?.password_hash);
+    });
+  const { app: before } = await buildTestApp({ DATABASE_URL });
   const person = await register(before);
   const device = await logIn(before, person.email);
-  const old = await hashOf(person.email);
+  const old = await stored(person.email);
 
   const APP_SECRETS = `${Buffer.from(NEW_SECRET).toString('base64url')},${TEST_SECRET}`;
-  const { app } = await buildTestApp({ APP_SECRETS });
+  const { app } = await buildTestApp({ DATABASE_URL, APP_SECRETS });
   expect((await getMe(app, person.accessToken)).statusCode).toBe(200);
   const refreshed = await refresh(app, person.refreshToken);
   expect(refreshed.statusCode).toBe(200);
@@ -276,15 +284,15 @@ test('goes on with passwords and tokens of an older secret, and renews them with
   expect((await refresh(app, successor)).statusCode).toBe(200);
 
   expect(await signIn(app, person.email, 'not the password')).toBe(401);
-  expect(await hashOf(person.email)).toBe(old);
+  expect(await stored(person.email)).toBe(old);
   expect(await signIn(app, person.email)).toBe(200);
-  const renewed = await hashOf(person.email);
+  const renewed = await stored(person.email);
   expect(renewed.split(':')[1]).not.toBe(old.split(':')[1]);
   expect(await signIn(app, person.email)).toBe(200);
 
   // An instance that still runs with the old secret alone knows neither, and harms neither.
   expectProblem(await refresh(before, successor), 401, 'refresh_token_invalid');
   expect(await signIn(before, person.email)).toBe(401);
-  expect(await hashOf(person.email)).toBe(renewed);
+  expect(await stored(person.email)).toBe(renewed);
   expect((await refresh(before, device.refreshToken)).statusCode).toBe(200);
 });
