@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { DestinationStream } from 'pino';
 import type { Config } from './config.js';
+import { MAX_ACCESS_TOKEN_SECONDS } from './config-schema.js';
 import { createDatabaseClock } from './database/clock.js';
 import { openDatabase } from './database/database.js';
 import { createListener } from './database/listener.js';
@@ -127,8 +128,9 @@ async function buildServices(config: Config, app: FastifyInstance, hashWorkers: 
     lifetimeSeconds: config.accessTokenSeconds,
   });
 
-  const rememberSeconds = config.accessTokenSeconds + CLOCK_LEEWAY_SECONDS;
-  const endedSessions = createEndedSessions(rememberSeconds, clock);
+  // The longest lifetime that can be configured, so that shortening it revives no token that was made before.
+  const rememberSeconds = MAX_ACCESS_TOKEN_SECONDS + CLOCK_LEEWAY_SECONDS;
+  const endedSessions = createEndedSessions(rememberSeconds, { now: () => performance.now() });
   const endedSessionFeed = createEndedSessionFeed({
     repository: createEndedSessionRepository(database),
     endedSessions,

@@ -7,6 +7,9 @@ const whole = (minimum: number, maximum: number, value: number, description: str
   Type.Integer({ minimum, maximum, default: value, description });
 const optional = (description: string) => Type.Optional(Type.String({ description }));
 
+/** The longest that an access token can live, whatever is configured: what ended is remembered for so long. */
+export const MAX_ACCESS_TOKEN_SECONDS = 3_600;
+
 /** Every variable that is read. The README's table and `.env.example` are written from it. */
 export const ConfigSchema = Type.Object({
   HOST: text({ default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 or :: for all.' }),
@@ -43,7 +46,7 @@ export const ConfigSchema = Type.Object({
     description: "The cookie's SameSite: strict, lax or none.",
   }),
   CLEAR_SITE_DATA_ON_LOGOUT: flag(false, 'Whether logout tells the browser to forget caches and storage of this site.'),
-  ACCESS_TOKEN_SECONDS: whole(10, 3_600, 600, 'Lifetime of access tokens.'),
+  ACCESS_TOKEN_SECONDS: whole(10, MAX_ACCESS_TOKEN_SECONDS, 600, 'Lifetime of access tokens.'),
   REFRESH_IDLE_SECONDS: whole(60, 34_560_000, 1_209_600, 'A session that is not refreshed for so long is over.'),
   REFRESH_ABSOLUTE_SECONDS: whole(60, 34_560_000, 7_776_000, 'A session is over after so long in any case.'),
   REFRESH_GRACE_SECONDS: whole(0, 60, 10, 'For how long the token before the newest one is still answered.'),

@@ -2,10 +2,10 @@ import { Prisma } from '../generated/prisma/client.js';
 
 /**
  * What Prisma and `pg` say when the database cannot be asked right now: unreachable, full, shutting down, too slow.
- * The codes are Prisma's (P…), Postgres's classes 08, 53, 57 and 55P03, 25P03, and Node's.
+ * The codes are Prisma's (P…), Postgres's classes 08, 53, 57 and 55P03, 25P03, 25006 (a primary no more), and Node's.
  */
 const UNAVAILABLE =
-  /^(P1001|P1002|P1008|P1017|P2024|P2028|P2037|08...|53...|57...|55P03|25P03|40001|40P01|ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/;
+  /^(P1001|P1002|P1008|P1017|P2024|P2028|P2037|08...|53...|57...|55P03|25P03|25006|40001|40P01|ECONNREFUSED|ECONNRESET|ECONNABORTED|EHOSTUNREACH|ENETUNREACH|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN)$/;
 const UNAVAILABLE_TEXT =
   /timeout exceeded when trying to connect|Query read timeout|Connection terminated|Can't reach database|not queryable|connection is closed|Cannot use a pool after calling end/i;
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { expect, test } from 'vitest';
-import { sql, testDatabaseUrl } from '../support/database.js';
+import { freshDatabaseUrl, sql, testDatabaseUrl } from '../support/database.js';
 import { withClient } from '../support/postgres.js';
 import { buildTestApp, COOKIE, getMe, logIn, refresh, register } from '../support/test-app.js';
 
@@ -84,4 +84,26 @@ test('ends the oldest session of a person who has too many', async () => {
   expect((await refresh(app, first.refreshToken)).json()).toMatchObject({ code: 'session_ended', reason: 'revoked' });
   expect((await getMe(app, first.accessToken)).json().code).toBe('session_ended');
   for (const session of [second, ...others]) expect((await refresh(app, session.refreshToken)).statusCode).toBe(200);
+});
+
+test('keeps up when an operator ends every session there is, and starts with that', async () => {
+  const DATABASE_URL = await freshDatabaseUrl({ migrated: true });
+  const { app } = await buildTestApp({ DATABASE_URL });
+  const person = await register(app);
+  const MANY = 12_000;
+  await withClient(DATABASE_URL, async (client) => {
+    await client.query(
+      `INSERT INTO sessions (id, user_id, transport, idle_expires_at, expires_at)
+       SELECT gen_random_uuid(), user_id, transport, idle_expires_at, expires_at
+       FROM sessions, generate_series(1, ${MANY}) WHERE id = $1`,
+      [person.sessionId],
+    );
+    await client.query("UPDATE sessions SET ended_at = now(), end_reason = 'revoked' WHERE ended_at IS NULL");
+  });
+  await expectRefused(app, person.accessToken, 'revoked', 5_000);
+  expect((await app.inject('/readyz')).statusCode).toBe(200);
+
+  // More than two pages of them, read before the first request.
+  const { app: later } = await buildTestApp({ DATABASE_URL });
+  expect((await getMe(later, person.accessToken)).json()).toMatchObject({ code: 'session_ended', reason: 'revoked' });
 });

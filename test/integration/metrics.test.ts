@@ -1,10 +1,14 @@
 import { expect, test } from 'vitest';
 import { findFreePort } from '../../scripts/embedded-postgres.js';
+import { freshDatabaseUrl } from '../support/database.js';
 import { buildTestApp, getMe, readTokens, refresh, register } from '../support/test-app.js';
 
 test('tells Prometheus on a port of its own what came of refreshes, and how endings are heard', async () => {
   const port = await findFreePort();
-  const { app } = await buildTestApp({ METRICS_PORT: String(port), PORT: '0' });
+  const { app } = await buildTestApp({
+    METRICS_PORT: String(port),
+    DATABASE_URL: await freshDatabaseUrl({ migrated: true }),
+  });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const person = await register(app);
   const second = readTokens(await refresh(app, person.refreshToken));

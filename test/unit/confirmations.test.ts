@@ -46,10 +46,12 @@ test('keeps notes while the database is away, and writes them when it is back', 
   database.isAway = true;
   confirmations.note('a', 1);
   await vi.advanceTimersByTimeAsync(5_000);
-  expect(database.errors).toBeGreaterThan(5);
+  // Twice as long after each attempt: not five complaints a second for as long as it is away.
+  expect(database.errors).toBeGreaterThan(2);
+  expect(database.errors).toBeLessThan(6);
   expect(confirmations.waitingFor('a')).toBe(1);
   database.isAway = false;
-  await vi.advanceTimersByTimeAsync(250);
+  await vi.advanceTimersByTimeAsync(5_000);
   expect(database.written).toEqual([[['a', 1]]]);
 });
 

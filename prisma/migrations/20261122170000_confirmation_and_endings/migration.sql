@@ -49,7 +49,7 @@ ALTER TABLE "reuse_incidents"
 -- it last asked, and so misses none that committed late. Rotation does not set ended_at, and so never comes here.
 CREATE FUNCTION "gatehouse_session_ends"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.ended_at := now();
+    NEW.ended_at := clock_timestamp();
     NEW.ended_position := pg_current_xact_id()::text::bigint;
     PERFORM pg_notify('gatehouse_session_ended', NEW.id || ' ' || NEW.end_reason);
     RETURN NEW;

@@ -1,4 +1,4 @@
-import type { EndedSessionRepository } from './ended-session-repository.js';
+import { type EndedSessionCursor, type EndedSessionRepository, START } from './ended-session-repository.js';
 import type { EndedSessions } from './ended-sessions.js';
 
 type EndedSessionFeedOptions = {
@@ -19,7 +19,8 @@ const STALE_AFTER_MS = 10_000;
  */
 export function createEndedSessionFeed(options: EndedSessionFeedOptions) {
   const { repository, endedSessions, rememberSeconds, onError } = options;
-  let position = 0n;
+  let position = START.position;
+  let fromStart = true;
   let lastPollAt = Number.NEGATIVE_INFINITY;
   let polling: Promise<void> | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -33,10 +34,23 @@ export function createEndedSessionFeed(options: EndedSessionFeedOptions) {
   }
 
   async function pollOnce(): Promise<void> {
-    const page = await repository.listSince(position, rememberSeconds);
-    for (const { sessionId, reason } of page.ended) endedSessions.add(sessionId, reason);
-    position = page.position;
-    lastPollAt = performance.now();
+    const wasFromStart = fromStart;
+    fromStart = false;
+    try {
+      let oldestOpen: bigint | undefined;
+      let cursor: EndedSessionCursor | null = wasFromStart ? START : { ...START, position };
+      while (cursor !== null) {
+        const page = await repository.listSince(cursor, rememberSeconds);
+        for (const { sessionId, reason } of page.ended) endedSessions.add(sessionId, reason);
+        oldestOpen ??= page.position;
+        cursor = page.next;
+      }
+      position = oldestOpen ?? position;
+      lastPollAt = performance.now();
+    } catch (error) {
+      fromStart ||= wasFromStart;
+      throw error;
+    }
   }
 
   return {
@@ -46,8 +60,14 @@ export function createEndedSessionFeed(options: EndedSessionFeedOptions) {
       if (sessionId && reason) endedSessions.add(sessionId, reason);
     },
 
-    /** Asks now: something may have been missed. */
-    catchUp: (): void => void poll().catch(onError),
+    /**
+     * Asks now, for all that still matters: something may have been missed, and the database that answers may be
+     * another one than before, which counts its transactions differently (a standby that was promoted, a restored dump).
+     */
+    catchUp(): void {
+      fromStart = true;
+      void poll().catch(onError);
+    },
 
     /**
      * Loads what ended lately, then keeps up. Whoever listens should do so before: what ends between the two is heard,

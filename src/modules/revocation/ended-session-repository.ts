@@ -3,33 +3,49 @@ import type { Database } from '../../database/database.js';
 /** A session that ended, as the instances need to know it. */
 export type EndedSession = { sessionId: string; reason: string };
 
+/** Where to go on reading: after this transaction and, within it, after this session. */
+export type EndedSessionCursor = { position: bigint; sessionId: string };
+
 export type EndedSessionPage = {
   ended: EndedSession[];
-  /** Where to ask from the next time. */
+  /** The oldest transaction that was still open: where to begin the next time. */
   position: bigint;
+  /** Where the next page begins; null after the last one. */
+  next: EndedSessionCursor | null;
 };
 
 export type EndedSessionRepository = ReturnType<typeof createEndedSessionRepository>;
+
+/** Before everything. */
+export const START: EndedSessionCursor = { position: 0n, sessionId: '00000000-0000-0000-0000-000000000000' };
+
+/** Small enough to be read well within every deadline, however many sessions an operator ends at once. */
+const PAGE = 5_000;
 
 /** Reads which sessions ended; a trigger on their table notes it, whoever ends them. */
 export function createEndedSessionRepository(database: Database) {
   return {
     /**
-     * The sessions that ended since a position and within the last `seconds`, and the position for the next time.
+     * One page of the sessions that ended after a cursor; from the start, only those of the last `seconds`.
      *
-     * A position is a transaction: the oldest one that was still open. Whatever it and later ones end is asked for
-     * again, so that none is missed that commits late; being told twice does no harm. In another cluster (a restored
-     * dump) transactions count from a lower number: then everything is asked for anew.
+     * A position is a transaction. Beginning with the oldest one that was open the last time, whatever it and later ones
+     * ended is read again, so that none is missed that commits late; being told twice does no harm.
      */
-    async listSince(position: bigint, seconds: number): Promise<EndedSessionPage> {
-      const rows = await database.$queryRaw<{ position: bigint; sessionId: string | null; reason: string | null }[]>`
-        WITH snapshot AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS position)
-        SELECT snapshot.position, s.id AS "sessionId", s.end_reason AS reason
-        FROM snapshot LEFT JOIN sessions s
-          ON s.ended_position >= CASE WHEN snapshot.position < ${position} THEN 0 ELSE ${position} END
-         AND s.ended_at > now() - make_interval(secs => ${seconds})`;
-      const ended = rows.flatMap(({ sessionId, reason }) => (sessionId && reason ? [{ sessionId, reason }] : []));
-      return { ended, position: rows[0]?.position ?? position };
+    async listSince({ position, sessionId }: EndedSessionCursor, seconds: number): Promise<EndedSessionPage> {
+      const rows = await database.$queryRaw<PageRow[]>`
+        WITH snapshot AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin)
+        SELECT snapshot.xmin, ended.* FROM snapshot LEFT JOIN LATERAL (
+          SELECT id AS "sessionId", end_reason AS reason, ended_position AS position FROM sessions
+          WHERE (ended_position, id) > (${position}, ${sessionId}::uuid)
+            AND (${position} > 0 OR ended_at > now() - make_interval(secs => ${seconds}))
+          ORDER BY ended_position, id LIMIT ${PAGE}
+        ) ended ON true`;
+      const ended = rows.flatMap(({ sessionId: id, reason }) => (id && reason ? [{ sessionId: id, reason }] : []));
+      const last = rows.at(-1);
+      const next = last?.position && last.sessionId ? { position: last.position, sessionId: last.sessionId } : null;
+      return { ended, position: rows[0]?.xmin ?? position, next: ended.length < PAGE ? null : next };
     },
   };
 }
+
+type PageRow = { xmin: bigint; sessionId: string | null; reason: string | null; position: bigint | null };

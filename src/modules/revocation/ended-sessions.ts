@@ -7,7 +7,8 @@ export type EndedSessions = ReturnType<typeof createEndedSessions>;
  * this list is what makes it worthless before it expires, without a query per request. Entries leave once every
  * access token of their session must have expired.
  *
- * @param rememberSeconds the access-token lifetime, and a little for clocks
+ * @param rememberSeconds the longest access-token lifetime, and a little for clocks
+ * @param clock one that only goes forward: a clock that jumps must not empty the list
  */
 export function createEndedSessions(rememberSeconds: number, clock: Clock) {
   // A Map keeps the order of insertion, and all are remembered for as long: the oldest are at the front.

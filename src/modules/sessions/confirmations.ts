@@ -8,6 +8,8 @@ type ConfirmationsOptions = {
 export type Confirmations = ReturnType<typeof createConfirmations>;
 
 const FLUSH_EVERY_MS = 200;
+/** While the database does not answer, twice as long after each attempt, up to this. */
+const LAST_RETRY_MS = 5_000;
 const BATCH = 1_000;
 /** Notes that may wait for a database that does not answer; those past it are dropped, which costs a retry nothing. */
 const MAX_WAITING = 100_000;
@@ -20,10 +22,13 @@ const MAX_WAITING = 100_000;
 export function createConfirmations({ repository, onError }: ConfirmationsOptions) {
   const waiting = new Map<string, number>();
   let timer: NodeJS.Timeout | undefined;
+  let flushing: Promise<void> = Promise.resolve();
+  let waitMs = FLUSH_EVERY_MS;
+  let stopped = false;
 
   async function flush(): Promise<void> {
     while (waiting.size > 0) {
-      const batch = [...waiting].slice(0, BATCH);
+      const batch = firstOf(waiting, BATCH);
       await repository.confirm(batch);
       for (const [sessionId, generation] of batch) {
         if (waiting.get(sessionId) === generation) waiting.delete(sessionId);
@@ -32,14 +37,23 @@ export function createConfirmations({ repository, onError }: ConfirmationsOption
   }
 
   function schedule(): void {
+    if (stopped) return;
     timer ??= setTimeout(() => {
-      flush()
-        .catch(onError)
+      flushing = flush()
+        .then(
+          () => {
+            waitMs = FLUSH_EVERY_MS;
+          },
+          (error) => {
+            waitMs = Math.min(waitMs * 2, LAST_RETRY_MS);
+            onError(error);
+          },
+        )
         .finally(() => {
           timer = undefined;
           if (waiting.size > 0) schedule();
         });
-    }, FLUSH_EVERY_MS).unref();
+    }, waitMs).unref();
   }
 
   return {
@@ -59,8 +73,19 @@ export function createConfirmations({ repository, onError }: ConfirmationsOption
 
     /** Writes what is left. */
     async stop(): Promise<void> {
+      stopped = true;
       clearTimeout(timer);
+      await flushing;
       await flush().catch(onError);
     },
   };
+}
+
+function firstOf<Key, Value>(map: ReadonlyMap<Key, Value>, count: number): [Key, Value][] {
+  const first: [Key, Value][] = [];
+  for (const entry of map) {
+    if (first.length === count) break;
+    first.push(entry);
+  }
+  return first;
 }

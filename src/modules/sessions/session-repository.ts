@@ -87,19 +87,22 @@ export function createSessionRepository(database: Database) {
     },
 
     /**
-     * Notes generations that clients have received, in one statement. A session that has moved on since is left alone.
+     * Notes generations that clients have received, in one statement. A session that has moved on since is left alone,
+     * and so is one that somebody else has locked: they rotate, confirm or end it, and nobody is to wait for a note.
      *
      * @param notes session id and generation
      */
     async confirm(notes: [sessionId: string, generation: number][]): Promise<void> {
-      // In one order, so that two instances cannot wait for each other.
-      const sorted = [...notes].sort(([a], [b]) => (a < b ? -1 : 1));
+      const ids = notes.map(([sessionId]) => sessionId);
+      const generations = notes.map(([, generation]) => generation);
       await database.$executeRaw`
-        UPDATE sessions s SET confirmed_generation = s.generation
-        FROM unnest(${sorted.map(([sessionId]) => sessionId)}::uuid[], ${sorted.map(([, generation]) => generation)}::int[])
-          AS noted (id, generation)
-        WHERE s.id = noted.id AND s.generation = noted.generation AND s.confirmed_generation < s.generation
-          AND s.ended_at IS NULL`;
+        WITH due AS (
+          SELECT s.id FROM sessions s JOIN unnest(${ids}::uuid[], ${generations}::int[]) AS noted (id, generation)
+            ON s.id = noted.id AND s.generation = noted.generation
+          WHERE s.confirmed_generation < s.generation AND s.ended_at IS NULL
+          ORDER BY s.id FOR NO KEY UPDATE OF s SKIP LOCKED
+        )
+        UPDATE sessions s SET confirmed_generation = s.generation FROM due WHERE s.id = due.id`;
     },
 
     /** Ends a session over reuse, once, and records the incident with it. @returns null when it had ended before */

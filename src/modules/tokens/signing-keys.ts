@@ -42,9 +42,14 @@ export function createSigningKeys({ repository, issuer, audience }: SigningKeysO
     async findOrLookUp(kid: string): Promise<LoadedKey | undefined> {
       if (!byKid.has(kid) && performance.now() - lookedUpAt > LOOK_UP_PAUSE_MS) {
         lookedUpAt = performance.now();
-        lookUp = reload().finally(() => {
-          lookUp = undefined;
-        });
+        lookUp = reload()
+          .catch((error) => {
+            // One key that cannot be read says nothing of the one that was asked for.
+            if (!(error instanceof AggregateError)) throw error;
+          })
+          .finally(() => {
+            lookUp = undefined;
+          });
       }
       await lookUp;
       return byKid.get(kid);
@@ -97,7 +102,7 @@ export function createSigningKeys({ repository, issuer, audience }: SigningKeysO
       keys: living.map((key) => ({ ...key.publicJwk, kid: key.kid, alg: key.algorithm, use: 'sig' })),
     };
     if (gone) departures += 1;
-    if (faults.length > 0) throw faults[0];
+    if (faults.length > 0) throw new AggregateError(faults, (faults[0] as Error).message);
   }
 
   /** Made once for each key, and kept across reloads. */
