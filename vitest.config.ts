@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const database = {
@@ -8,6 +9,8 @@ const database = {
 
 export default defineConfig({
   test: {
+    // All cores: most tests wait for Postgres or for a process.
+    maxWorkers: availableParallelism(),
     reporters: ['default', './test/support/count-reporter.ts'],
     projects: [
       { test: { name: 'rules', include: ['test/rules/**/*.test.ts'] } },
