@@ -22,7 +22,6 @@ export default defineConfig({
           include: ['test/e2e/**/*.test.ts'],
           ...database,
           testTimeout: 90_000,
-          fileParallelism: false,
         },
       },
     ],
