@@ -9,6 +9,7 @@ import type { FastifyInstance } from 'fastify';
 import pretty from 'pino-pretty';
 import { ConfigError, loadConfig } from '../src/config.js';
 import { startServer } from '../src/start-server.js';
+import { developmentMail } from './development-mail.js';
 import { type RunningPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 
 const DEV_FOLDER = '.gatehouse';
@@ -31,10 +32,12 @@ stopWithParent();
 
 try {
   if (!given.DATABASE_URL) postgres = startEmbeddedPostgres({ folder: path.join(DEV_FOLDER, 'postgres') });
+  const issuer = given.ISSUER_URL ?? `http://localhost:${port}`;
   const config = loadConfig({
-    ISSUER_URL: `http://localhost:${port}`,
+    ISSUER_URL: issuer,
     COOKIE_SECURE: 'false',
     MIGRATE_ON_START: 'true',
+    ...developmentMail(issuer),
     ...given,
     DATABASE_URL: given.DATABASE_URL ?? (await postgres)?.url('postgres'),
     APP_SECRETS: given.APP_SECRETS ?? (await developmentSecret()),
@@ -42,7 +45,8 @@ try {
   app = await startServer(config, {
     logStream: pretty({ ignore: 'pid,hostname,service', translateTime: 'SYS:HH:MM:ss' }),
   });
-  console.log(banner(config.issuer, postgres !== undefined));
+  const hasMailbox = config.mail?.smtpUrl === 'memory:';
+  console.log(banner(config.issuer, { embedded: postgres !== undefined, hasMailbox }));
 } catch (error) {
   await stopPostgres();
   console.error(error instanceof ConfigError ? error.message : explain(error));
@@ -78,12 +82,13 @@ function explain(error: unknown): string {
   return `Gatehouse could not start: ${error instanceof Error ? error.stack : error}`;
 }
 
-function banner(url: string, embedded: boolean): string {
+function banner(url: string, { embedded, hasMailbox }: { embedded: boolean; hasMailbox: boolean }): string {
+  const mailbox = hasMailbox ? `\n    Mailbox     ${url}/dev/mailbox` : '';
   return `
   Gatehouse is ready.
 
     API         ${url}
-    Reference   ${url}/docs
+    Reference   ${url}/docs${mailbox}
     Database    ${embedded ? `embedded PostgreSQL; data in ${DEV_FOLDER}/ (npm run dev:reset forgets them)` : 'as DATABASE_URL says'}
 
   Try it:

@@ -8,7 +8,7 @@ import { loadConfig } from '../src/config.js';
 import { openDatabase } from '../src/database/database.js';
 import { applyMigrations } from '../src/database/migrations.js';
 import { createRetentionJob } from '../src/modules/retention/retention-job.js';
-import { createRetentionRepository } from '../src/modules/retention/retention-repository.js';
+import { createRetentionRules } from '../src/modules/retention/retention-repository.js';
 import { createThrowawayDatabase } from './throwaway-database.js';
 
 const OLD_SESSIONS = 60_000;
@@ -48,9 +48,8 @@ let cleaned = 0;
 for (let turn = 0; turn < TURNS; turn += 1) {
   quiet.push(p99(await refreshFor(TURN_MS)));
   const job = createRetentionJob({
-    repository: createRetentionRepository(database),
-    retentionDays: 90,
-    onCleaned: ({ sessions }) => {
+    rules: createRetentionRules(database, 90),
+    onCleaned: ({ sessions = 0 }) => {
       cleaned += sessions;
     },
     onError: (error) => console.error(error),

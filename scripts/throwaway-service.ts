@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { loadConfig } from '../src/config.js';
 import { startServer } from '../src/start-server.js';
+import { developmentMail } from './development-mail.js';
 import { findFreePort } from './embedded-postgres.js';
 import { createThrowawayDatabase } from './throwaway-database.js';
 
@@ -20,6 +21,7 @@ export async function startService(): Promise<{ url: string; stop: () => Promise
     RATE_LIMIT_PER_MINUTE: '0',
     RATE_LIMIT_CREDENTIALS_PER_MINUTE: '0',
     LOG_LEVEL: 'silent',
+    ...developmentMail(url),
   };
   try {
     const app = await startServer(loadConfig(environment));

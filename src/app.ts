@@ -2,31 +2,24 @@ import fastifyCookie from '@fastify/cookie';
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { DestinationStream } from 'pino';
+import { buildAccountServices } from './app-accounts.js';
+import { buildSessionServices, type SessionServices } from './app-sessions.js';
 import type { Config } from './config.js';
-import { MAX_ACCESS_TOKEN_SECONDS } from './config-schema.js';
-import { createDatabaseClock } from './database/clock.js';
-import { openDatabase } from './database/database.js';
-import { createListener } from './database/listener.js';
-import { createAccountRepository } from './modules/accounts/account-repository.js';
 import { accountRoutes, credentialRoutes } from './modules/accounts/account-routes.js';
-import { createAccountService } from './modules/accounts/account-service.js';
-import { createHashWorkers, type HashWorkers } from './modules/accounts/hash-workers.js';
-import { createPasswordHasher } from './modules/accounts/password-hasher.js';
-import { createRetentionJob } from './modules/retention/retention-job.js';
-import { createRetentionRepository } from './modules/retention/retention-repository.js';
-import { createEndedSessionFeed } from './modules/revocation/ended-session-feed.js';
-import { createEndedSessionRepository } from './modules/revocation/ended-session-repository.js';
-import { createEndedSessions } from './modules/revocation/ended-sessions.js';
-import { createConfirmations } from './modules/sessions/confirmations.js';
-import { createRefreshCookie } from './modules/sessions/refresh-cookie.js';
-import { createSessionRepository } from './modules/sessions/session-repository.js';
+import { departureRoutes } from './modules/accounts/departure-routes.js';
+import { emailChangeRoutes, emailRoutes } from './modules/accounts/email-routes.js';
+import { exportRoutes } from './modules/accounts/export-routes.js';
+import { mfaRoutes } from './modules/accounts/mfa-routes.js';
+import { passwordChangeRoutes } from './modules/accounts/password-change-routes.js';
+import { passwordResetRoutes } from './modules/accounts/password-reset-routes.js';
+import { reauthenticationRoutes } from './modules/accounts/reauthentication-routes.js';
+import { eventRoutes } from './modules/audit/event-routes.js';
+import { mailboxRoutes } from './modules/mail/mailbox-routes.js';
+import type { HashWorkers } from './modules/passwords/hash-workers.js';
+import { secondFactorRoutes } from './modules/second-factor/second-factor-routes.js';
 import { refreshRoutes, sessionRoutes } from './modules/sessions/session-routes.js';
-import { createSessionService } from './modules/sessions/session-service.js';
-import { createAccessTokens } from './modules/tokens/access-tokens.js';
 import { jwksRoutes } from './modules/tokens/jwks-routes.js';
-import { createSigningKeyRepository } from './modules/tokens/signing-key-repository.js';
-import { createSigningKeyUpkeep } from './modules/tokens/signing-key-upkeep.js';
-import { createSigningKeys } from './modules/tokens/signing-keys.js';
+import { clientGone } from './plugins/client-gone.js';
 import { cors } from './plugins/cors.js';
 import { errors, sendProblem } from './plugins/errors.js';
 import { decorateWithAuth, guard } from './plugins/gate.js';
@@ -35,16 +28,12 @@ import { health } from './plugins/health.js';
 import { answerUnreadable, httpErrors } from './plugins/http-errors.js';
 import { jsonBody } from './plugins/json-body.js';
 import { methodNotAllowed } from './plugins/method-not-allowed.js';
-import { createMetrics, serveMetrics } from './plugins/metrics.js';
 import { openApi, serveOpenApi, serveReference } from './plugins/openapi.js';
 import { createOriginRule } from './plugins/origin-rule.js';
 import { rateLimits } from './plugins/rate-limits.js';
 import { loggerOptions, RequestLog } from './plugins/request-log.js';
 import { securityHeaders } from './plugins/security-headers.js';
-import { createKeyRing } from './shared/key-ring.js';
 
-/** How long an access token's session is remembered as ended beyond the token's own life: for clocks that differ. */
-const CLOCK_LEEWAY_SECONDS = 60;
 const BODY_LIMIT_BYTES = 16 * 1024;
 
 export type BuildAppOptions = {
@@ -55,7 +44,7 @@ export type BuildAppOptions = {
 };
 
 /**
- * The composition root: builds every service once, then the plugins, then the routes. Needs the database, since it
+ * The composition root (with app-sessions.ts and app-accounts.ts): builds every service once, then the plugins, then the routes. Needs the database, since it
  * loads the signing keys and the sessions that ended lately. Never listens.
  */
 export async function buildApp(
@@ -87,7 +76,8 @@ export async function buildApp(
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   try {
-    const services = await buildServices(config, app, hashWorkers);
+    const sessionServices = await buildSessionServices(config, app);
+    const services = { ...sessionServices, ...(await buildAccountServices(config, app, sessionServices, hashWorkers)) };
     await registerPlugins(app, config, services, realm);
     await registerRoutes(app, config, services);
     return app;
@@ -97,141 +87,12 @@ export async function buildApp(
   }
 }
 
-type Services = Awaited<ReturnType<typeof buildServices>>;
+type Services = SessionServices & Awaited<ReturnType<typeof buildAccountServices>>;
 
-async function buildServices(config: Config, app: FastifyInstance, hashWorkers: HashWorkers | undefined) {
-  const { log } = app;
-  const { issuer, audience } = config;
-  const keyRing = createKeyRing(config.appSecrets);
-  const database = openDatabase({ url: config.databaseUrl, poolSize: config.databasePoolSize, log });
-  app.addHook('onClose', () => database.$disconnect());
-
-  const clock = createDatabaseClock(database, (error) => log.warn({ err: error }, 'the database told no time'));
-  await clock.start();
-  app.addHook('onClose', async () => clock.stop());
-
-  const signingKeyRepository = createSigningKeyRepository(database, keyRing);
-  const keys = createSigningKeys({ repository: signingKeyRepository, issuer, audience });
-  const keyUpkeep = createSigningKeyUpkeep({
-    repository: signingKeyRepository,
-    keys,
-    algorithm: config.signingAlgorithm,
-    rotationDays: config.signingKeyRotationDays,
-    onChange: (changes) => log.info({ event: 'signing_keys_changed', ...changes }, 'the signing keys were changed'),
-    onError: (error) => log.warn({ err: error }, 'the signing keys could not be looked after; trying again'),
-  });
-  const accessTokens = createAccessTokens({
-    keys,
-    clock,
-    issuer,
-    audience,
-    lifetimeSeconds: config.accessTokenSeconds,
-  });
-
-  // The longest lifetime that can be configured, so that shortening it revives no token that was made before.
-  const rememberSeconds = MAX_ACCESS_TOKEN_SECONDS + CLOCK_LEEWAY_SECONDS;
-  const endedSessions = createEndedSessions(rememberSeconds, { now: () => performance.now() });
-  const endedSessionFeed = createEndedSessionFeed({
-    repository: createEndedSessionRepository(database),
-    endedSessions,
-    rememberSeconds,
-    onError: (error) => log.warn({ err: error }, 'the sessions that ended lately could not be read'),
-  });
-
-  const listener = createListener({
-    url: config.databaseDirectUrl,
-    channels: {
-      gatehouse_session_ended: endedSessionFeed.hear,
-      gatehouse_signing_keys: keyUpkeep.refresh,
-    },
-    onListening() {
-      endedSessionFeed.catchUp();
-      keyUpkeep.refresh();
-    },
-    log,
-  });
-  app.addHook('onClose', async () => {
-    endedSessionFeed.stop();
-    keyUpkeep.stop();
-    await listener.stop();
-  });
-  // Listening first: what happens between the two is heard, or found by asking.
-  await listener.start();
-  await keyUpkeep.start();
-  await endedSessionFeed.start();
-
-  const sessionRepository = createSessionRepository(database);
-  const confirmations = createConfirmations({
-    repository: sessionRepository,
-    onError: (error) => log.warn({ err: error }, 'confirmed generations could not be written yet'),
-  });
-  app.addHook('onClose', () => confirmations.stop());
-
-  const metrics = createMetrics({
-    isListening: listener.isListening,
-    endedSessions: endedSessions.size,
-    confirmationsWaiting: confirmations.size,
-  });
-  if (config.metricsPort !== undefined) serveMetrics(app, metrics, config.host, config.metricsPort);
-
-  const sessions = createSessionService({
-    repository: sessionRepository,
-    keyRing,
-    accessTokens,
-    confirmations,
-    endedSessions,
-    policy: {
-      idleSeconds: config.refreshIdleSeconds,
-      absoluteSeconds: config.refreshAbsoluteSeconds,
-      graceSeconds: config.refreshGraceSeconds,
-      recoverySeconds: config.refreshRecoverySeconds,
-      maxPerUser: config.maxSessionsPerUser,
-    },
-    onRefresh: metrics.refreshed,
-    onReuse: ({ session, presentedGeneration, client }) =>
-      log.warn(
-        {
-          event: 'refresh_reuse',
-          session_id: session.id,
-          user_id: session.userId,
-          generation: session.generation,
-          presented_generation: presentedGeneration,
-          ip: client.ip,
-        },
-        'a refresh token was used again after it had been replaced; its session was ended',
-      ),
-  });
-
-  const retention = createRetentionJob({
-    repository: createRetentionRepository(database),
-    retentionDays: config.retentionDays,
-    onCleaned: (cleaned) => {
-      metrics.cleaned(cleaned);
-      log.info({ event: 'cleaned', ...cleaned }, 'old sessions and incidents were deleted');
-    },
-    onError: (error) => log.warn({ err: error }, 'old sessions and incidents could not be deleted'),
-  });
-  retention.start();
-  app.addHook('onClose', () => retention.stop());
-
-  const workers = hashWorkers ?? createHashWorkers({ concurrency: config.hashConcurrency, queue: config.hashQueue });
-  if (!hashWorkers) app.addHook('onClose', () => workers.close());
-  const passwords = createPasswordHasher({ keyRing, cost: config.bcryptCost, workers });
-  const accounts = createAccountService({
-    repository: createAccountRepository(database),
-    passwords,
-    sessions,
-    policy: { passwordMinLength: config.passwordMinLength },
-  });
-  const cookie = createRefreshCookie({ secure: config.cookieSecure, sameSite: config.cookieSameSite });
-
-  const revocation = { isFresh: endedSessionFeed.isFresh, isListening: listener.isListening };
-  return { database, keys, accessTokens, endedSessions, revocation, confirmations, sessions, accounts, cookie };
-}
-
-async function registerPlugins(app: FastifyInstance, config: Config, { cookie }: Services, realm: string) {
+async function registerPlugins(app: FastifyInstance, config: Config, { cookies }: Services, realm: string) {
   decorateWithAuth(app);
   await app.register(gracefulClose);
+  await app.register(clientGone);
   await app.register(methodNotAllowed);
   await app.register(securityHeaders, { https: config.issuer.startsWith('https:') });
   await app.register(cors, { allowedOrigins: config.allowedOrigins });
@@ -243,13 +104,16 @@ async function registerPlugins(app: FastifyInstance, config: Config, { cookie }:
   await app.register(httpErrors);
   await app.register(jsonBody);
   await app.register(fastifyCookie);
-  if (config.docsEnabled) await app.register(openApi, { issuer: config.issuer, cookieName: cookie.name });
+  if (config.docsEnabled) await app.register(openApi, { issuer: config.issuer, cookieName: cookies.refresh.name });
 }
 
 async function registerRoutes(app: FastifyInstance, config: Config, services: Services) {
-  const { database, keys, accessTokens, endedSessions, revocation, confirmations, sessions, accounts, cookie } =
+  const { database, clock, keys, accessTokens, endedSessions, revocation, confirmations, sessions } = services;
+  const { accounts, mfa, reauthentication, secondFactors, passwordChanges, departures, exports, events, cookies } =
     services;
-  const originRule = createOriginRule([config.issuer, ...config.allowedOrigins], cookie.isCarriedBy);
+  const { recentAuthSeconds, clearSiteDataOnLogout: clearSiteData } = config;
+  const { emails, passwordResets, mailbox } = services;
+  const originRule = createOriginRule([config.issuer, ...config.allowedOrigins], cookies.refresh.isCarriedBy);
   originRule.install(app);
 
   await app.register(health, {
@@ -258,24 +122,45 @@ async function registerRoutes(app: FastifyInstance, config: Config, services: Se
   });
   await app.register(jwksRoutes, { keys });
 
-  await app.register(refreshRoutes, { sessions, cookie, clearSiteData: config.clearSiteDataOnLogout });
+  await app.register(refreshRoutes, { sessions, cookie: cookies.refresh, clearSiteData });
 
   await app.register(async (scope) => {
     scope.addHook('onRequest', scope.limitCredentials);
     scope.addHook('preParsing', originRule.always);
-    await scope.register(credentialRoutes, { accounts, cookie });
+    await scope.register(credentialRoutes, { accounts, cookies });
+    await scope.register(mfaRoutes, { mfa, cookies });
+    await scope.register(emailRoutes, { emails });
+    await scope.register(passwordResetRoutes, { passwordResets });
   });
 
   await app.register(async (scope) => {
     guard(scope, {
       accessTokens,
       endedSessions,
+      clock,
       onFirstPass: ({ sid, gen }) => confirmations.note(sid, gen),
     });
     await scope.register(accountRoutes, { accounts });
+    await scope.register(eventRoutes, { events });
+    await scope.register(exportRoutes, { exports });
     await scope.register(sessionRoutes, { sessions });
+    // What takes a password once more is limited as signing in is: hashing costs the same.
+    await scope.register(async (proving) => {
+      proving.addHook('onRequest', proving.limitCredentials);
+      await proving.register(reauthenticationRoutes, { reauthentication, cookie: cookies.refresh });
+      await proving.register(secondFactorRoutes, { secondFactors, recentAuthSeconds });
+      await proving.register(passwordChangeRoutes, { passwordChanges, cookie: cookies.refresh, recentAuthSeconds });
+      await proving.register(departureRoutes, {
+        departures,
+        cookie: cookies.refresh,
+        clearSiteData,
+        recentAuthSeconds,
+      });
+      await proving.register(emailChangeRoutes, { emails, recentAuthSeconds });
+    });
   });
 
+  if (mailbox) await app.register(mailboxRoutes, { mailbox });
   if (config.docsEnabled) serveOpenApi(app);
   app.refuseOtherMethods();
   if (config.docsEnabled) await serveReference(app);

@@ -32,6 +32,7 @@ export function crossFaults(given: Partial<Environment>): string[] {
   for (const proxy of splitList(given.TRUSTED_PROXIES ?? '')) {
     need(isAddressOrRange(proxy), `TRUSTED_PROXIES: "${proxy}" is neither an address nor a CIDR range.`);
   }
+  faults.push(...mailFaults(given));
   const { ACCESS_TOKEN_SECONDS: access = 0, REFRESH_IDLE_SECONDS: idle, REFRESH_ABSOLUTE_SECONDS: absolute } = given;
   need(
     idle === undefined || idle > access,
@@ -40,6 +41,41 @@ export function crossFaults(given: Partial<Environment>): string[] {
   need(
     idle === undefined || absolute === undefined || absolute >= idle,
     'REFRESH_ABSOLUTE_SECONDS must not be less than REFRESH_IDLE_SECONDS.',
+  );
+  return faults;
+}
+
+function isLocal(issuer: string): boolean {
+  return URL.canParse(issuer) && /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:|$)/.test(issuer);
+}
+
+function mailFaults(given: Partial<Environment>): string[] {
+  const faults: string[] = [];
+  const need = (holds: boolean, fault: string) => holds || faults.push(fault);
+  const { SMTP_URL: smtp, MAIL_FROM: from, APP_URL: app } = given;
+  if (smtp !== undefined) {
+    need(from !== undefined, 'MAIL_FROM is not set, but SMTP_URL is. Set it to a sender such as no-reply@example.com.');
+    need(
+      app !== undefined,
+      'APP_URL is not set, but SMTP_URL is. Set it to the page of your app that reads links in mails.',
+    );
+    need(smtp === 'memory:' || URL.canParse(smtp), 'SMTP_URL must be smtp://user:password@host:port, or smtps://….');
+    need(
+      smtp !== 'memory:' || given.ISSUER_URL === undefined || isLocal(given.ISSUER_URL),
+      'SMTP_URL=memory: shows every mail to everyone, and is for this machine alone: ISSUER_URL must be http://localhost.',
+    );
+  }
+  need(
+    from === undefined || /^[^<>@\r\n]*<[^<>@\s]+@[^<>@\s]+>$|^[^<>@\s]+@[^<>@\s]+$/.test(from),
+    'MAIL_FROM must be an address, or a name and one: Example <no-reply@example.com>.',
+  );
+  need(
+    app === undefined || (/^https?:\/\//.test(app) && URL.canParse(app) && !app.includes('#')),
+    'APP_URL must be the address of a page, such as https://app.example.com/account, without a #.',
+  );
+  need(
+    given.REQUIRE_VERIFIED_EMAIL !== true || smtp !== undefined,
+    'REQUIRE_VERIFIED_EMAIL=true needs SMTP_URL: nobody could verify an address.',
   );
   return faults;
 }

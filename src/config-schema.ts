@@ -81,6 +81,42 @@ export const ConfigSchema = Type.Object({
     30,
     'Requests of one address to what takes a password; 0 switches the limit off.',
   ),
+  SIGN_IN_FAILURES_PER_ADDRESS: whole(
+    0,
+    1_000_000,
+    100,
+    'Wrong sign-ins of one client address before it has to wait; an hour forgives so many. 0 = not counted.',
+  ),
+  BREACH_CHECK_URL: Type.Optional(
+    text({
+      pattern: '^https?://',
+      description:
+        'Where new passwords are looked up among breached ones, by the first five digits of their SHA-1 alone, such as https://api.pwnedpasswords.com/range/. Default: off.',
+    }),
+  ),
+  RECENT_AUTH_SECONDS: whole(
+    60,
+    86_400,
+    900,
+    'How old a sign-in may be for what matters most: changing the password, the address or the second factor, leaving.',
+  ),
+  SERVICE_NAME: text({
+    default: 'Gatehouse',
+    minLength: 1,
+    maxLength: 60,
+    pattern: '^[^\\r\\n":<>@]+$',
+    description: 'What people know the service as: in mails and in their authenticator app.',
+  }),
+  SMTP_URL: Type.Optional(
+    text({
+      pattern: '^(smtps?://.+|memory:)$',
+      description:
+        'Mail server, as smtp://user:password@host:587 or smtps://…; memory: keeps mails to be read at /dev/mailbox (on this machine only). Default: no mail is sent.',
+    }),
+  ),
+  MAIL_FROM: optional('Sender of mails, such as Example <no-reply@example.com>. Required with SMTP_URL.'),
+  APP_URL: optional('Page of your app to which links in mails lead. Required with SMTP_URL.'),
+  REQUIRE_VERIFIED_EMAIL: flag(false, 'Whether an address must be verified before the first sign-in. Needs SMTP_URL.'),
   METRICS_PORT: Type.Optional(
     Type.Integer({
       minimum: 1,

@@ -27,9 +27,6 @@ export class ConfigError extends Error {
 export function loadConfig(environment: NodeJS.ProcessEnv = process.env): Config {
   const { parsed, faults } = parse(environment);
   faults.push(...crossFaults(parsed));
-  if (environment.REQUIRE_VERIFIED_EMAIL === 'true') {
-    faults.push('REQUIRE_VERIFIED_EMAIL: this version sends no mail yet, so it cannot be true.');
-  }
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze(toConfig(parsed as Environment));
 }
@@ -143,10 +140,21 @@ function toConfig(environment: Environment) {
     trustedProxies: splitList(environment.TRUSTED_PROXIES),
     rateLimitPerMinute: environment.RATE_LIMIT_PER_MINUTE,
     rateLimitCredentialsPerMinute: environment.RATE_LIMIT_CREDENTIALS_PER_MINUTE,
+    signInFailuresPerAddress: environment.SIGN_IN_FAILURES_PER_ADDRESS,
+    breachCheckUrl: environment.BREACH_CHECK_URL,
+    recentAuthSeconds: environment.RECENT_AUTH_SECONDS,
+    serviceName: environment.SERVICE_NAME,
+    mail: toMailConfig(environment),
+    requireVerifiedEmail: environment.REQUIRE_VERIFIED_EMAIL,
     metricsPort: environment.METRICS_PORT,
     docsEnabled: environment.DOCS_ENABLED,
     logLevel: environment.LOG_LEVEL,
   };
+}
+
+/** How mail is sent; undefined when it is not. */
+function toMailConfig({ SMTP_URL: smtpUrl, MAIL_FROM: from, APP_URL: appUrl }: Environment) {
+  return smtpUrl && from && appUrl ? { smtpUrl, from, appUrl } : undefined;
 }
 
 function list(lines: string[]): string {

@@ -1,9 +1,12 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { FastifyBaseLogger } from 'fastify';
-import { PrismaClient } from '../generated/prisma/client.js';
+import { type Prisma, PrismaClient } from '../generated/prisma/client.js';
 import { connectionOptions } from './connection-options.js';
 
 export type Database = PrismaClient;
+
+/** What a repository asks: the database itself, or a transaction on it. */
+export type Statements = Prisma.TransactionClient;
 
 type DatabaseOptions = {
   url: string;

@@ -11,18 +11,29 @@ const UNAVAILABLE_TEXT =
 
 /** Whether the database could not be asked, as opposed to having said no. The request may be tried again later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
-  for (let cause = error, depth = 0; cause instanceof Object && depth < 5; depth += 1) {
-    const { code, originalCode, message, kind } = cause as Record<string, unknown>;
+  for (const { code, originalCode, message, kind } of causesOf(error)) {
     if (UNAVAILABLE.test(String(code)) || UNAVAILABLE.test(String(originalCode))) return true;
     if (kind === 'DatabaseNotReachable' || kind === 'ConnectionClosed' || kind === 'SocketTimeout') return true;
     if (UNAVAILABLE_TEXT.test(String(message))) return true;
-    const { meta } = cause as { meta?: { driverAdapterError?: unknown } };
-    cause = (cause as Error).cause ?? meta?.driverAdapterError;
   }
   return error instanceof Prisma.PrismaClientInitializationError;
 }
 
-/** Whether a unique index refused the write. */
+/** Whether a unique index did not let a row in. */
 export function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Prisma.PrismaClientKnownRequestError && error.code === 'P2002';
+  return causesOf(error).some(
+    ({ code, originalCode, kind }) =>
+      code === 'P2002' || code === '23505' || originalCode === '23505' || kind === 'UniqueConstraintViolation',
+  );
+}
+
+/** The error itself and what stands behind it, as Prisma and its adapter wrap one in another. */
+function causesOf(error: unknown): Record<string, unknown>[] {
+  const causes: Record<string, unknown>[] = [];
+  for (let cause = error; cause instanceof Object && causes.length < 5; ) {
+    causes.push(cause as Record<string, unknown>);
+    const { meta } = cause as { meta?: { driverAdapterError?: unknown } };
+    cause = (cause as Error).cause ?? meta?.driverAdapterError;
+  }
+  return causes;
 }

@@ -9,7 +9,14 @@ export const cors = fastifyPlugin<{ allowedOrigins: readonly string[] }>(
       credentials: true,
       methods: ['GET', 'POST', 'DELETE'],
       allowedHeaders: ['authorization', 'content-type'],
-      exposedHeaders: ['retry-after', 'ratelimit-limit', 'ratelimit-remaining', 'ratelimit-reset', 'x-request-id'],
+      exposedHeaders: [
+        'retry-after',
+        'ratelimit-limit',
+        'ratelimit-remaining',
+        'ratelimit-reset',
+        'www-authenticate',
+        'x-request-id',
+      ],
       maxAge: 600,
       // An OPTIONS that is no preflight is answered as any other method that an address lacks.
       strictPreflight: false,

@@ -6,9 +6,14 @@ export type MetricSources = {
   isListening: () => boolean;
   endedSessions: () => number;
   confirmationsWaiting: () => number;
+  /** Asks the database. */
+  mails: () => Promise<{ waiting: number; dead: number }>;
 };
 
 export type Metrics = ReturnType<typeof createMetrics>;
+
+type BreachCheckOutcome = 'clean' | 'breached' | 'failed';
+export type MailOutcome = 'sent' | 'put_off' | 'dead' | 'dropped';
 
 export type RefreshOutcome = 'rotated' | 'repeated' | 'reused' | 'refused';
 
@@ -24,11 +29,40 @@ export function createMetrics(sources: MetricSources) {
     labelNames: ['outcome'] as const,
     registers,
   });
+  const guesses = new Counter({
+    name: 'gatehouse_guesses_total',
+    help: 'Guesses at passwords and codes by outcome: right, wrong, undecided (overloaded, client gone), delayed, stopped.',
+    labelNames: ['purpose', 'outcome'] as const,
+    registers,
+  });
   const cleaned = new Counter({
     name: 'gatehouse_cleaned_rows_total',
     help: 'Rows that left after the retention.',
     labelNames: ['table'] as const,
     registers,
+  });
+  const breachChecks = new Counter({
+    name: 'gatehouse_breach_checks_total',
+    help: 'New passwords looked up among breached ones: clean, breached, or failed (nobody could be asked, and it passed).',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  const mails = new Counter({
+    name: 'gatehouse_mails_total',
+    help: 'Mails by outcome: sent, put_off (to be tried again), dead (given up), dropped (not to be sent after all).',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  new Gauge({
+    name: 'gatehouse_outbox_mails',
+    help: 'Mails of all instances in the outbox, by state: waiting, dead.',
+    labelNames: ['state'] as const,
+    registers,
+    async collect() {
+      // Without the database, the figures of the last time: the others are worth having all the same.
+      const counts = await sources.mails().catch(() => ({}));
+      for (const [state, count] of Object.entries(counts)) this.set({ state }, count);
+    },
   });
   gauge('gatehouse_listener_up', 'Whether this instance hears endings at once (1), or finds them by polling (0).', () =>
     Number(sources.isListening()),
@@ -53,7 +87,10 @@ export function createMetrics(sources: MetricSources) {
 
   return {
     registry,
+    mailHandled: (outcome: MailOutcome): void => mails.inc({ outcome }),
     refreshed: (outcome: RefreshOutcome): void => refreshes.inc({ outcome }),
+    guessed: (purpose: string, outcome: string): void => guesses.inc({ purpose, outcome }),
+    breachChecked: (outcome: BreachCheckOutcome): void => breachChecks.inc({ outcome }),
     cleaned(counts: Record<string, number>): void {
       for (const [table, count] of Object.entries(counts)) cleaned.inc({ table }, count);
     },

@@ -45,6 +45,7 @@ export const openApi = fastifyPlugin<OpenApiOptions>(
         tags: [
           { name: 'Accounts', description: 'Make an account, sign in, see who you are.' },
           { name: 'Sessions', description: 'Stay signed in, see where, and sign out.' },
+          { name: 'Mail', description: 'Verify and change an address, choose a new password.' },
           { name: 'Tokens', description: 'Check access tokens elsewhere.' },
           { name: 'Health', description: 'Probes for whoever runs the service.' },
         ],
@@ -112,6 +113,7 @@ function complete(operation: OpenAPIV3_1.OperationObject, { config, schema }: Ro
   const codes = new Set<ErrorCode>([
     ...(config?.errors ?? []),
     ...(config?.guarded ? GATE_ERRORS : []),
+    ...(config?.requireRecentAuth === undefined ? [] : (['insufficient_user_authentication'] as const)),
     ...(schema?.body || schema?.querystring ? BODY_ERRORS : []),
     ...COMMON_ERRORS,
   ]);

@@ -13,6 +13,13 @@ const SECRET_NAMES = [
   'access_token',
   'token',
   'secret',
+  'mfa_token',
+  'mfaToken',
+  'known_device',
+  'knownDevice',
+  'recovery_codes',
+  'recoveryCodes',
+  'passwordHash',
 ];
 
 /** How log lines look: JSON, and never a header, a body or a query string. */

@@ -3,8 +3,11 @@ import type { FastifyRequest } from 'fastify';
 
 const MAX_USER_AGENT_CHARACTERS = 256;
 
-/** Where a request came from. Both are foreign text until they are read here. */
-export function readClientInfo(request: FastifyRequest): { ip: string | null; userAgent: string | null } {
+/** Where a request came from, as far as it is told to the account's owner. */
+export type ClientInfo = { ip: string | null; userAgent: string | null };
+
+/** Both are foreign text until they are read here. */
+export function readClientInfo(request: FastifyRequest): ClientInfo {
   const userAgent = request.headers['user-agent'];
   return {
     ip: readAddress(request.ip),

@@ -10,12 +10,14 @@ export type FieldError = {
 type DomainErrorOptions = {
   /** Public text, if the code's own says too little. Never a secret, never internal text. */
   detail?: string;
-  /** Why a session ended or expired. */
+  /** Why a session ended or expired, or why waiting does not help. */
   reason?: string;
   errors?: FieldError[];
   retryAfterSeconds?: number;
-  /** The `error` of the Bearer challenge (RFC 6750 §3.1); only the gate sets it. */
-  bearerError?: 'invalid_token';
+  /** The `error` of the Bearer challenge (RFC 6750 §3.1, RFC 9470 §3); only the gate sets it. */
+  bearerError?: 'invalid_token' | 'insufficient_user_authentication';
+  /** How old a sign-in may be, if that is what was wrong (RFC 9470 §3). */
+  maxAgeSeconds?: number;
   /** What really happened: for the log alone. */
   cause?: unknown;
 };

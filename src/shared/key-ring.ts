@@ -7,12 +7,18 @@ export type DerivedKeys = {
   refreshTokenMac: Buffer;
   passwordPepper: Buffer;
   signingKeyEncryption: Buffer;
+  secondFactorEncryption: Buffer;
+  mfaTokenMac: Buffer;
+  knownDeviceMac: Buffer;
+  attemptSubjectMac: Buffer;
 };
 
 /** The application secrets in use: the first makes, all of them verify. */
 export type KeyRing = {
   current: DerivedKeys;
   byId: (id: number) => DerivedKeys | undefined;
+  /** Of all secrets that are listed. */
+  ids: readonly number[];
 };
 
 /**
@@ -24,7 +30,7 @@ export function createKeyRing(secrets: readonly Buffer[]): KeyRing {
   const [current, ...others] = secrets.map(deriveKeys);
   if (current === undefined) throw new TypeError('A key ring needs at least one secret.');
   const byId = new Map([current, ...others].map((keys) => [keys.id, keys]));
-  return { current, byId: (id) => byId.get(id) };
+  return { current, byId: (id) => byId.get(id), ids: [...byId.keys()] };
 }
 
 /** One byte that tells secrets apart without telling anything about them. Two secrets of one list must differ in it. */
@@ -40,5 +46,9 @@ function deriveKeys(secret: Buffer): DerivedKeys {
     refreshTokenMac: derive('refresh token mac', 32),
     passwordPepper: derive('password pepper', 48),
     signingKeyEncryption: derive('signing key encryption', 32),
+    secondFactorEncryption: derive('second factor encryption', 32),
+    mfaTokenMac: derive('mfa token mac', 32),
+    knownDeviceMac: derive('known device mac', 32),
+    attemptSubjectMac: derive('attempt subject mac', 32),
   };
 }

@@ -20,7 +20,10 @@ export const ProblemSchema = StrictObject(
     detail: Type.String({ description: 'For people: what happened and what to do.' }),
     request_id: Type.String({ description: 'Names this request in the logs.' }),
     reason: Type.Optional(
-      Type.String({ description: 'Why the session ended (`session_ended`) or expired (`session_expired`).' }),
+      Type.String({
+        description:
+          'Why the session ended (`session_ended`) or expired (`session_expired`); `reset_required` when waiting does not help (`too_many_attempts`).',
+      }),
     ),
     errors: Type.Optional(
       Type.Array(
@@ -52,13 +55,14 @@ export function toProblem(error: DomainError, requestId: string): Problem {
   };
 }
 
-/** Headers that go with an error (RFC 9110 §10.2.3, §11.6.1; RFC 6750 §3). */
+/** Headers that go with an error (RFC 9110 §10.2.3, §11.6.1; RFC 6750 §3; RFC 9470 §3). */
 export function problemHeaders(error: DomainError, realm: string): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': `${PROBLEM_CONTENT_TYPE}; charset=utf-8` };
-  const { bearerError, retryAfterSeconds } = error.options;
+  const { bearerError, maxAgeSeconds, retryAfterSeconds } = error.options;
   if (ERROR_CODES[error.code].status === 401) {
     const reason = bearerError ? `, error="${bearerError}", error_description="${error.message}"` : '';
-    headers['www-authenticate'] = `Bearer realm="${realm}"${reason}`;
+    const maxAge = maxAgeSeconds === undefined ? '' : `, max_age=${maxAgeSeconds}`;
+    headers['www-authenticate'] = `Bearer realm="${realm}"${reason}${maxAge}`;
   }
   if (retryAfterSeconds !== undefined) headers['retry-after'] = String(retryAfterSeconds);
   return headers;

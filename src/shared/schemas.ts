@@ -13,5 +13,8 @@ export const StrictObject = <Properties extends Type.TProperties>(
   options: Type.TObjectOptions = {},
 ) => Type.Object(properties, { additionalProperties: false, ...options });
 
+/** An answer that tells no more than that it was heard. */
+export const Accepted = (description: string) => StrictObject({}, { description });
+
 /** An answer without a body. */
 export const NoContent = (description: string) => Type.Null({ description });

@@ -37,6 +37,7 @@ test('starts on nothing, prints what to open and a curl that works, keeps data a
   const port = await findFreePort();
   const first = await startDev(folder, port);
   expect(first.output()).toContain(`${first.url}/docs`);
+  expect(first.output()).toContain(`${first.url}/dev/mailbox`);
   expect(first.output()).toContain(`curl -i -c cookies.txt ${first.url}/v1/auth/register`);
   expect(first.output()).not.toMatch(/warning|deprecat/i);
   const registered = await post(`${first.url}/v1/auth/register`, { body: { email: freshEmail(), password: PASSWORD } });

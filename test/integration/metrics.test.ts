@@ -1,9 +1,20 @@
 import { expect, test } from 'vitest';
 import { findFreePort } from '../../scripts/embedded-postgres.js';
 import { freshDatabaseUrl } from '../support/database.js';
-import { buildTestApp, getMe, readTokens, refresh, register } from '../support/test-app.js';
+import { buildMailApp } from '../support/mail-app.js';
+import { EVENTUALLY, startMailServer } from '../support/mail-server.js';
+import {
+  buildTestApp,
+  freshEmail,
+  getMe,
+  logIn,
+  PASSWORD,
+  readTokens,
+  refresh,
+  register,
+} from '../support/test-app.js';
 
-test('tells Prometheus on a port of its own what came of refreshes, and how endings are heard', async () => {
+test('tells Prometheus on a port of its own what came of refreshes and guesses, and how endings are heard', async () => {
   const port = await findFreePort();
   const { app } = await buildTestApp({
     METRICS_PORT: String(port),
@@ -16,6 +27,10 @@ test('tells Prometheus on a port of its own what came of refreshes, and how endi
   await refresh(app, second.refreshToken);
   await refresh(app, 'garbage');
   await refresh(app, person.refreshToken);
+  await logIn(app, person.email);
+  for (const password of Array(7).fill('a wrong guess')) {
+    await app.inject({ method: 'POST', url: '/v1/auth/login', payload: { email: person.email, password } });
+  }
   expect((await getMe(app, second.accessToken)).statusCode).toBe(401);
 
   const response = await fetch(`http://127.0.0.1:${port}/metrics`);
@@ -26,6 +41,9 @@ test('tells Prometheus on a port of its own what came of refreshes, and how endi
     'gatehouse_refreshes_total{outcome="repeated"} 1',
     'gatehouse_refreshes_total{outcome="reused"} 1',
     'gatehouse_refreshes_total{outcome="refused"} 1',
+    'gatehouse_guesses_total{purpose="sign_in",outcome="right"} 1',
+    'gatehouse_guesses_total{purpose="sign_in",outcome="wrong"} 5',
+    'gatehouse_guesses_total{purpose="sign_in",outcome="delayed"} 2',
     'gatehouse_listener_up 1',
     'gatehouse_ended_sessions 1',
   ]) {
@@ -36,4 +54,29 @@ test('tells Prometheus on a port of its own what came of refreshes, and how endi
 
   await app.close();
   await expect(fetch(`http://127.0.0.1:${port}/metrics`)).rejects.toThrow();
+});
+
+test('tells what came of mails, and how many wait or were given up', async () => {
+  const port = await findFreePort();
+  const server = await startMailServer({
+    refuse: (recipient) => (recipient.startsWith('never') ? { code: 550, message: 'no' } : undefined),
+  });
+  const DATABASE_URL = await freshDatabaseUrl({ migrated: true });
+  const { app } = await buildMailApp(server, { METRICS_PORT: String(port), DATABASE_URL });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const { email } = await register(app);
+  const never = `never-${email}`;
+  await app.inject({ method: 'POST', url: '/v1/auth/register', payload: { email: never, password: PASSWORD } });
+  await app.inject({ method: 'POST', url: '/v1/auth/email/resend', payload: { email: freshEmail() } });
+  const metrics = async () => (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  for (const line of [
+    'gatehouse_mails_total{outcome="sent"} 1',
+    'gatehouse_mails_total{outcome="dead"} 1',
+    'gatehouse_mails_total{outcome="dropped"} 1',
+    'gatehouse_outbox_mails{state="waiting"} 0',
+    'gatehouse_outbox_mails{state="dead"} 1',
+  ]) {
+    await expect.poll(metrics, EVENTUALLY).toContain(line);
+  }
+  expect(await metrics()).not.toContain('example.test');
 });

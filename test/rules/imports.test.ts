@@ -7,21 +7,30 @@ import { describe, expect, test } from 'vitest';
  * fits a file counts. Packages are judged by the tests below the table.
  */
 const MAY_IMPORT: [files: RegExp, imports: RegExp][] = [
-  [/^app\.ts$/, /./],
+  [/^app(-\w+)?\.ts$/, /./],
   [/^(server|start-server)\.ts$/, /^(app|start-server|config|database\/migrations)\.ts$/],
   [/^cli\.ts$/, /^(commands\/|config\.ts$)/],
   // A command wires what it needs by itself: it must work where the service cannot start.
   [
     /^commands\//,
-    /^(commands|shared)\/|^config\.ts$|^database\/(database|migrations)\.ts$|^modules\/tokens\/signing-key-/,
+    /^(commands|shared)\/|^config\.ts$|^database\/(database|faults|migrations)\.ts$|^modules\/(tokens\/signing-key-|accounts\/(account-repository|account-import|email-address)|attempts\/attempt-|mail\/outbox-repository)/,
   ],
   [/^config(-\w+)?\.ts$/, /^(config-\w+|shared\/.*)\.ts$/],
   [/^shared\//, /^shared\//],
   [/^database\//, /^(database|shared|generated)\//],
   [/^plugins\//, /^(plugins|shared)\/|^database\/faults\.ts$|^modules\/(tokens|revocation)\//],
-  [/^modules\/accounts\/.*-repository\.ts$/, /^(modules\/accounts|database|generated|shared)\//],
-  [/^modules\/accounts\//, /^(modules\/(accounts|sessions)|shared)\//],
-  [/^modules\/sessions\/.*-repository\.ts$/, /^(modules\/sessions|database|generated|shared)\//],
+  [/^modules\/accounts\/.*-repository\.ts$/, /^(modules\/(accounts|audit)|database|generated|shared)\//],
+  [/^modules\/accounts\//, /^(modules\/(accounts|second-factor|sessions|passwords|attempts|mail|audit)|shared)\//],
+  [/^modules\/passwords\//, /^(modules\/passwords|shared)\//],
+  [/^modules\/attempts\/.*-repository\.ts$/, /^(modules\/attempts|database|generated|shared)\//],
+  [/^modules\/second-factor\/.*-repository\.ts$/, /^(modules\/(second-factor|audit)|database|generated|shared)\//],
+  [/^modules\/second-factor\//, /^(modules\/(second-factor|passwords|attempts|mail|audit)|shared)\//],
+  [/^modules\/attempts\//, /^(modules\/attempts|shared)\//],
+  [/^modules\/mail\/.*-repository\.ts$/, /^(modules\/mail|database|generated|shared)\//],
+  [/^modules\/mail\//, /^(modules\/mail|shared)\//],
+  [/^modules\/audit\/.*-repository\.ts$/, /^(modules\/audit|database|generated|shared)\//],
+  [/^modules\/audit\//, /^(modules\/audit|shared)\//],
+  [/^modules\/sessions\/.*-repository\.ts$/, /^(modules\/(sessions|audit)|database|generated|shared)\//],
   [/^modules\/sessions\//, /^(modules\/(sessions|tokens|revocation)|shared)\//],
   [/^modules\/tokens\/.*-repository\.ts$/, /^(modules\/tokens|database|generated|shared)\//],
   [/^modules\/tokens\//, /^(modules\/tokens|shared)\//],
@@ -36,11 +45,18 @@ const PURE = [
   'modules/sessions/session.ts',
   'modules/sessions/refresh-decision.ts',
   'modules/sessions/refresh-token.ts',
-  'modules/accounts/password-hash.ts',
-  'modules/accounts/password-policy.ts',
+  'modules/passwords/password-hash.ts',
+  'modules/attempts/attempt-policy.ts',
+  'modules/attempts/client-network.ts',
+  'modules/accounts/mfa-token.ts',
+  'modules/second-factor/recovery-codes.ts',
+  'modules/accounts/one-time-token.ts',
+  'modules/mail/delivery-policy.ts',
+  'modules/attempts/known-device.ts',
   'modules/revocation/ended-sessions.ts',
   'modules/tokens/signing-key-schedule.ts',
   'shared/key-ring.ts',
+  'shared/seal.ts',
   'shared/error-codes.ts',
 ];
 
@@ -95,6 +111,14 @@ test('only repositories and the database folder touch Prisma', () => {
 
 test('only config.ts reads the environment', () => {
   expect(files.filter((file) => /process\.env|NODE_ENV/.test(textOf(file)))).toEqual(['config.ts']);
+});
+
+test('nobody asks request.signal whether the client has gone: it does not know (see plugins/client-gone.ts)', () => {
+  const asking = files.filter(
+    (file) =>
+      /\brequest\.signal\b|\{[^}]*\bsignal\b(?!:)[^}]*\} = request\b/.test(textOf(file)) && !/-service\.ts$/.test(file),
+  );
+  expect(asking).toEqual(['plugins/client-gone.ts']);
 });
 
 test('nothing imports in a circle', () => {

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { afterAll, inject } from 'vitest';
+import { inject } from 'vitest';
 import { urlOf, withClient } from './postgres.js';
 
 let cloned: Promise<string> | undefined;
@@ -57,7 +57,8 @@ export async function sql<Row extends pg.QueryResultRow>(statement: string, valu
   return (await pool.query<Row>(statement, values)).rows;
 }
 
-afterAll(async () => {
+/** Ends the connections of `sql`. */
+export async function closeSql(): Promise<void> {
   await pool?.end();
   pool = undefined;
-});
+}

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import path from 'node:path';
-import { expect, onTestFinished } from 'vitest';
+import { expect, inject, onTestFinished } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '../..');
 // Loaded into the process itself: the command tsx would be a second process, and pass on signals that came already.
@@ -15,10 +15,13 @@ export type Running = {
   signal: (signal: NodeJS.Signals) => void;
 };
 
-/** Runs a TypeScript file of the project as a process of its own; killed after the test if it still runs. */
+/**
+ * Runs a TypeScript file of the project as a process of its own; killed after the test if it still runs. A file of
+ * `src/` runs as it was built for this run, which is how it runs in production; any other is compiled as it starts.
+ */
 export function run(file: string, args: string[], environment: NodeJS.ProcessEnv, cwd = root): Running {
   const { PATH, HOME } = process.env;
-  const child: ChildProcess = spawn(process.execPath, ['--import', tsx, path.join(root, file), ...args], {
+  const child: ChildProcess = spawn(process.execPath, [...entryOf(file), ...args], {
     cwd,
     env: { PATH, HOME, ...environment },
     detached: true,
@@ -40,6 +43,13 @@ export function run(file: string, args: string[], environment: NodeJS.ProcessEnv
     await exit;
   });
   return { output: () => output, exit, signal };
+}
+
+function entryOf(file: string): string[] {
+  const builtService = inject('builtService');
+  const isBuilt = builtService !== undefined && file.startsWith('src/');
+  if (!isBuilt) return ['--import', tsx, path.join(root, file)];
+  return [path.join(builtService, file.replace(/^src\//, 'dist/').replace(/\.ts$/, '.js'))];
 }
 
 /** Waits until a process has written something that matches, and returns the match. */

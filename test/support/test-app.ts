@@ -1,10 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse as Response } from 'fastify';
-import { afterAll, onTestFinished } from 'vitest';
+import { onTestFinished } from 'vitest';
 import { buildApp } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
-import { createHashWorkers, type HashWorkers } from '../../src/modules/accounts/hash-workers.js';
+import { createHashWorkers, type HashWorkers } from '../../src/modules/passwords/hash-workers.js';
 import { testDatabaseUrl } from './database.js';
 
 /** The same for all test apps, so that several of them can work on one database as instances of one service. */
@@ -20,36 +20,73 @@ export type TestApp = {
   app: FastifyInstance;
   /** What was logged so far, one object a line. */
   logLines: () => LogLine[];
+  /** The same as it was written, byte for byte. */
+  logText: () => string;
 };
 
 /** Builds an app on this worker's database, with quick hashes and no rate limits; `environment` overrides. Closed after the test. */
 export async function buildTestApp(environment: NodeJS.ProcessEnv = {}): Promise<TestApp> {
-  const lines: string[] = [];
+  const built = await build(environment);
+  onTestFinished(() => built.app.close());
+  return withLogFrom(0, built);
+}
+
+const sharedApps = new Map<string, Promise<BuiltApp>>();
+
+/**
+ * As `buildTestApp`, but one app for all tests of a file that ask for the same `environment`: building one takes longer
+ * than most tests. The log is what was written since this call. For tests that look at the service from outside; who
+ * counts what it does, takes something away from it, or needs it to have seen nothing yet builds one of their own.
+ */
+export async function sharedTestApp(environment: NodeJS.ProcessEnv = {}): Promise<TestApp> {
+  const key = JSON.stringify(Object.entries(environment).sort());
+  const built = sharedApps.get(key) ?? build(environment);
+  sharedApps.set(key, built);
+  const ready = await built;
+  return withLogFrom(ready.written.length, ready);
+}
+
+type BuiltApp = { app: FastifyInstance; written: string[] };
+
+async function build(environment: NodeJS.ProcessEnv): Promise<BuiltApp> {
+  const written: string[] = [];
   const logStream = new Writable({
     write(chunk, _encoding, done) {
-      lines.push(...String(chunk).trim().split('\n'));
+      written.push(String(chunk));
       done();
     },
   });
   const config = loadConfig(await testEnvironment(environment));
   const ownWorkers = Object.keys(environment).some((name) => name.startsWith('HASH_'));
   const app = await buildApp(config, { logStream, ...(ownWorkers ? {} : { hashWorkers: sharedWorkers() }) });
-  onTestFinished(() => app.close());
-  return { app, logLines: () => lines.map((line) => JSON.parse(line) as LogLine) };
+  return { app, written };
 }
 
-let shared: HashWorkers | undefined;
+function withLogFrom(start: number, { app, written }: BuiltApp): TestApp {
+  const logText = () => written.slice(start).join('');
+  const logLines = () =>
+    logText()
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as LogLine);
+  return { app, logLines, logText };
+}
 
-/** One set of worker threads for all apps of a test file: starting a thread takes longer than most tests. */
+let workers: HashWorkers | undefined;
+
+/** One set of worker threads for all files of a worker: starting one, and its dictionaries, take longer than most tests. */
 function sharedWorkers(): HashWorkers {
-  shared ??= createHashWorkers({ concurrency: 1, queue: 200 });
-  return shared;
+  workers ??= createHashWorkers({ concurrency: 1, queue: 200 });
+  return workers;
 }
 
-afterAll(async () => {
-  await shared?.close();
-  shared = undefined;
-});
+/** Ends what the tests of a file share. */
+export async function closeSharedApps(): Promise<void> {
+  const built = await Promise.allSettled(sharedApps.values());
+  sharedApps.clear();
+  // One that could not be built has failed the tests that asked for it.
+  for (const one of built) if (one.status === 'fulfilled') await one.value.app.close();
+}
 
 export async function testEnvironment(environment: NodeJS.ProcessEnv = {}): Promise<NodeJS.ProcessEnv> {
   return {
@@ -61,6 +98,7 @@ export async function testEnvironment(environment: NodeJS.ProcessEnv = {}): Prom
     HASH_QUEUE: '200',
     RATE_LIMIT_PER_MINUTE: '0',
     RATE_LIMIT_CREDENTIALS_PER_MINUTE: '0',
+    SIGN_IN_FAILURES_PER_ADDRESS: '0',
     DOCS_ENABLED: 'false',
     ...environment,
   };

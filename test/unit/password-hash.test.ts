@@ -1,11 +1,12 @@
 import bcrypt from 'bcrypt';
 import { expect, test } from 'vitest';
 import {
-  hashOfNobody,
+  isForeignHash,
   isOutdated,
   prepareComparison,
+  prepareNobody,
   preparePassword,
-} from '../../src/modules/accounts/password-hash.js';
+} from '../../src/modules/passwords/password-hash.js';
 import { createKeyRing } from '../../src/shared/key-ring.js';
 
 const COST = 4;
@@ -57,11 +58,33 @@ test('is outdated when the cost or the first secret has changed', () => {
   expect(isOutdated(stored, COST, otherRing)).toBe(true);
 });
 
-test('matches nothing when it is the hash of nobody, which bcrypt takes for a real one', () => {
-  const nobody = hashOfNobody(COST, ring);
-  expect(isOutdated(nobody, COST, ring)).toBe(false);
-  expect(matches('', nobody)).toBe(false);
-  expect(bcrypt.getRounds(nobody.slice(nobody.indexOf('$')))).toBe(COST);
+test('matches nothing when there is nobody, and costs as much as a hash of ours', () => {
+  const { input, bcrypt: nobody } = prepareNobody('', COST, ring);
+  expect(bcrypt.compareSync(input, nobody)).toBe(false);
+  expect(bcrypt.getRounds(nobody)).toBe(COST);
+  expect(input).toHaveLength(preparePassword('correct horse', ring).input.length);
+});
+
+test.each([
+  ['00', false],
+  ['03', false],
+  ['04', true],
+  ['16', true],
+  ['17', false],
+  ['31', false],
+])('takes a hash from elsewhere at cost %s: %s, since one above 16 would take for ever to check', (cost, taken) => {
+  const stored = `$2b$${cost}$${'a'.repeat(53)}`;
+  expect(isForeignHash(stored)).toBe(taken);
+  expect(prepareComparison('x', stored, ring) !== null).toBe(taken);
+});
+
+test('checks a hash from elsewhere as bcrypt does: up to the 72nd byte, and past a NUL', () => {
+  const long = bcrypt.hashSync(`${'x'.repeat(72)}a`, COST);
+  expect(matches(`${'x'.repeat(72)}b`, long)).toBe(true);
+  expect(matches(`${'x'.repeat(71)}b`, long)).toBe(false);
+  const withNul = bcrypt.hashSync('a\0b', COST);
+  expect(matches('a\0b', withNul)).toBe(true);
+  expect(matches('a\0c', withNul)).toBe(false);
 });
 
 test.each(['', 'plain text', '$2b$04$short', 'gh1:9:$2b$04$short', '$argon2id$v=19$x'])(

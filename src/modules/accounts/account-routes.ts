@@ -1,18 +1,16 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox';
-import type { FastifyRequest } from 'fastify';
-import { readClientInfo } from '../../shared/client-info.js';
-import { DomainError } from '../../shared/domain-error.js';
-import type { RefreshCookie } from '../sessions/refresh-cookie.js';
-import type { Transport } from '../sessions/session.js';
+import { Accepted } from '../../shared/schemas.js';
 import { TokenResponseSchema, UserSchema } from '../sessions/session-schemas.js';
-import { toUserBody, writeTokenResponse } from '../sessions/token-response.js';
+import { toUserBody } from '../sessions/token-response.js';
 import { CredentialsSchema } from './account-schemas.js';
 import type { AccountService } from './account-service.js';
+import { LoginResponseSchema } from './mfa-schemas.js';
+import { type Cookies, readSignInContext, writeMfaChallenge, writeSignedIn } from './sign-in-exchange.js';
 
-type AccountRoutesOptions = { accounts: AccountService; cookie: RefreshCookie };
+type AccountRoutesOptions = { accounts: AccountService; cookies: Cookies };
 
 /** Register and login: what takes a password, and so outside the gate and behind the tighter rate limit. */
-export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> = async (app, { accounts, cookie }) => {
+export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> = async (app, { accounts, cookies }) => {
   app.post(
     '/v1/auth/register',
     {
@@ -22,14 +20,17 @@ export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> =
         summary: 'Make an account and sign in',
         security: [],
         body: CredentialsSchema,
-        response: { 201: TokenResponseSchema },
+        response: {
+          201: TokenResponseSchema,
+          202: Accepted('Only with REQUIRE_VERIFIED_EMAIL: a mail is on its way.'),
+        },
       },
       config: { errors: ['email_taken', 'password_rejected', 'origin_not_allowed', 'overloaded'] },
     },
     async (request, reply) => {
-      const credentials = { ...request.body, transport: transportFor(request, request.body.transport) };
-      const grant = await accounts.register(credentials, readClientInfo(request));
-      return reply.code(201).send(writeTokenResponse(reply, cookie, grant));
+      const signedIn = await accounts.register(request.body, readSignInContext(request, request.body, cookies));
+      if (signedIn === null) return reply.code(202).send({});
+      return reply.code(201).send(writeSignedIn(reply, signedIn, cookies));
     },
   );
 
@@ -40,15 +41,19 @@ export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> =
         operationId: 'login',
         tags: ['Accounts'],
         summary: 'Sign in',
+        description:
+          'For an account with a second factor the answer is `"mfa_required": true` and no session: finish at /v1/auth/mfa.',
         security: [],
         body: CredentialsSchema,
-        response: { 200: TokenResponseSchema },
+        response: { 200: LoginResponseSchema },
       },
-      config: { errors: ['invalid_credentials', 'origin_not_allowed', 'overloaded'] },
+      config: {
+        errors: ['invalid_credentials', 'email_not_verified', 'too_many_attempts', 'origin_not_allowed', 'overloaded'],
+      },
     },
     async (request, reply) => {
-      const credentials = { ...request.body, transport: transportFor(request, request.body.transport) };
-      return writeTokenResponse(reply, cookie, await accounts.logIn(credentials, readClientInfo(request)));
+      const outcome = await accounts.logIn(request.body, readSignInContext(request, request.body, cookies));
+      return 'mfaToken' in outcome ? writeMfaChallenge(outcome) : writeSignedIn(reply, outcome, cookies);
     },
   );
 };
@@ -71,13 +76,3 @@ export const accountRoutes: FastifyPluginAsyncTypebox<Pick<AccountRoutesOptions,
     async ({ auth }) => toUserBody(await accounts.find(auth.sub)),
   );
 };
-
-/** A page in a browser has no safe place for a refresh token, so it gets none in a body, whatever it asks for. */
-function transportFor({ headers }: FastifyRequest, wanted: Transport = 'cookie'): Transport {
-  const isBrowser = headers.origin !== undefined || Object.keys(headers).some((name) => name.startsWith('sec-fetch-'));
-  if (wanted === 'body' && isBrowser) {
-    const message = 'Browsers keep the refresh token in the cookie: leave "transport" out.';
-    throw new DomainError('validation_failed', { errors: [{ path: '/transport', message }] });
-  }
-  return wanted;
-}

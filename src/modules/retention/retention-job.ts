@@ -1,11 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { RetentionRepository } from './retention-repository.js';
+import type { RetentionRule } from './retention-repository.js';
 
-export type Cleaned = { sessions: number; incidents: number };
+/** How many rows left or were erased, by table; tables without any are not named. */
+export type Cleaned = Record<string, number>;
 
 type RetentionJobOptions = {
-  repository: RetentionRepository;
-  retentionDays: number;
+  rules: readonly RetentionRule[];
   /** Called after each run that deleted something. */
   onCleaned: (cleaned: Cleaned) => void;
   onError: (error: unknown) => void;
@@ -16,27 +16,28 @@ const RUN_EVERY_MS = 600_000;
 const BATCH = 500;
 const REST_MS = 50;
 
-/** Lets old sessions and incidents leave, on every instance and without a plan between them. */
-export function createRetentionJob({ repository, retentionDays, onCleaned, onError }: RetentionJobOptions) {
+/** Lets old rows leave, on every instance and without a plan between them. */
+export function createRetentionJob({ rules, onCleaned, onError }: RetentionJobOptions) {
   const stopping = new AbortController();
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
 
   async function run(): Promise<Cleaned> {
-    const cleaned = {
-      sessions: (await deleteAll(repository.deleteEndedSessions)) + (await deleteAll(repository.deleteExpiredSessions)),
-      incidents: await deleteAll(repository.deleteIncidents),
-    };
-    if (cleaned.sessions + cleaned.incidents > 0) onCleaned(cleaned);
+    const cleaned: Cleaned = {};
+    for (const { table, clean } of rules) {
+      const count = await cleanAll(clean);
+      if (count > 0) cleaned[table] = (cleaned[table] ?? 0) + count;
+    }
+    if (Object.keys(cleaned).length > 0) onCleaned(cleaned);
     return cleaned;
   }
 
-  async function deleteAll(deleteBatch: (days: number, batch: number) => Promise<number>): Promise<number> {
+  async function cleanAll(clean: RetentionRule['clean']): Promise<number> {
     let total = 0;
     while (!stopping.signal.aborted) {
-      const deleted = await deleteBatch(retentionDays, BATCH);
-      total += deleted;
-      if (deleted === 0) break;
+      const count = await clean(BATCH);
+      total += count;
+      if (count === 0) break;
       await pause(REST_MS, undefined, { signal: stopping.signal }).catch(() => {});
     }
     return total;

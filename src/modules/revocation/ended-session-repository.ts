@@ -22,7 +22,7 @@ export const START: EndedSessionCursor = { position: 0n, sessionId: '00000000-00
 /** Small enough to be read well within every deadline, however many sessions an operator ends at once. */
 const PAGE = 5_000;
 
-/** Reads which sessions ended; a trigger on their table notes it, whoever ends them. */
+/** Reads which sessions ended; triggers on their table note it, whoever ends or deletes them. */
 export function createEndedSessionRepository(database: Database) {
   return {
     /**
@@ -35,10 +35,10 @@ export function createEndedSessionRepository(database: Database) {
       const rows = await database.$queryRaw<PageRow[]>`
         WITH snapshot AS (SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xmin)
         SELECT snapshot.xmin, ended.* FROM snapshot LEFT JOIN LATERAL (
-          SELECT id AS "sessionId", end_reason AS reason, ended_position AS position FROM sessions
-          WHERE (ended_position, id) > (${position}, ${sessionId}::uuid)
+          SELECT session_id AS "sessionId", reason, position FROM session_endings
+          WHERE (position, session_id) > (${position}, ${sessionId}::uuid)
             AND (${position} > 0 OR ended_at > now() - make_interval(secs => ${seconds}))
-          ORDER BY ended_position, id LIMIT ${PAGE}
+          ORDER BY position, session_id LIMIT ${PAGE}
         ) ended ON true`;
       const ended = rows.flatMap(({ sessionId: id, reason }) => (id && reason ? [{ sessionId: id, reason }] : []));
       const last = rows.at(-1);

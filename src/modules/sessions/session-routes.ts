@@ -72,7 +72,7 @@ export const refreshRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
     },
     async (request, reply) => {
       const refreshTokens = [request.body?.refresh_token, cookie.read(request)].filter((token) => token !== undefined);
-      await sessions.logOut({ refreshTokens, accessToken: readBearerTokenIfAny(request) });
+      await sessions.logOut({ refreshTokens, accessToken: readBearerTokenIfAny(request) }, readClientInfo(request));
       cookie.clear(reply);
       if (clearSiteData) reply.header('clear-site-data', '"cache", "storage"');
       return reply.code(204).send(null);
@@ -126,8 +126,8 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<Pick<SessionRoutesOptions,
       },
       config: { errors: ['session_not_found', 'origin_not_allowed'] },
     },
-    async ({ auth, params }, reply) => {
-      await sessions.endOne(auth.sub, params.id);
+    async (request, reply) => {
+      await sessions.endOne(request.auth.sub, request.params.id, readClientInfo(request));
       return reply.code(204).send(null);
     },
   );
@@ -150,8 +150,9 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<Pick<SessionRoutesOptions,
       },
       config: { errors: ['origin_not_allowed'] },
     },
-    async ({ auth, query }, reply) => {
-      await sessions.endAll(auth.sub, 'revoked', query.keep_current === 'true' ? auth.sid : null);
+    async (request, reply) => {
+      const { auth, query } = request;
+      await sessions.endAll(auth.sub, readClientInfo(request), query.keep_current === 'true' ? auth.sid : null);
       return reply.code(204).send(null);
     },
   );

@@ -13,6 +13,13 @@ export const RefreshTokenSchema = Type.String({
   description: 'Only for sessions that were opened with "transport": "body".',
 });
 
+export const KnownDeviceSchema = Type.String({
+  minLength: 1,
+  maxLength: 512,
+  description:
+    'Makes this device one that the account knows: keep it when you sign out, and send it when you sign in again. Browsers have it in a cookie; this is for "transport": "body".',
+});
+
 const USER_EXAMPLE = {
   id: '0199e0a4-7c1e-7d3a-9d0f-6b1f2a3c4d5e',
   email: 'ada@example.com',
@@ -34,12 +41,26 @@ export const UserSchema = StrictObject(
   },
 );
 
+export const TOKEN_RESPONSE_EXAMPLE = {
+  access_token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6IuKApiJ9.eyJzdWIiOiLigKYifQ.c2lnbmF0dXJl',
+  token_type: 'Bearer',
+  expires_in: 600,
+  user: USER_EXAMPLE,
+  session: {
+    id: '0199e0a4-9b2f-7a10-8c4d-2e7f60b1a9d3',
+    created_at: '2026-11-22T16:00:00.000Z',
+    idle_expires_at: '2026-12-06T16:00:00.000Z',
+    expires_at: '2027-02-20T16:00:00.000Z',
+  },
+};
+
 export const TokenResponseSchema = StrictObject(
   {
     access_token: Type.String({ description: 'A JWT (RFC 9068). Send it as `Authorization: Bearer …`.' }),
     token_type: Type.Literal('Bearer'),
     expires_in: Type.Integer({ description: 'Lifetime of the access token in seconds.', examples: [600] }),
     refresh_token: Type.Optional(RefreshTokenSchema),
+    known_device: Type.Optional(KnownDeviceSchema),
     user: UserSchema,
     session: StrictObject({
       id: Id('The session; `sid` in access tokens.'),
@@ -52,20 +73,7 @@ export const TokenResponseSchema = StrictObject(
     title: 'TokenResponse',
     description:
       'Signed in. The refresh token is in the cookie, unless the session was opened with "transport": "body".',
-    examples: [
-      {
-        access_token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCIsImtpZCI6IuKApiJ9.eyJzdWIiOiLigKYifQ.c2lnbmF0dXJl',
-        token_type: 'Bearer',
-        expires_in: 600,
-        user: USER_EXAMPLE,
-        session: {
-          id: '0199e0a4-9b2f-7a10-8c4d-2e7f60b1a9d3',
-          created_at: '2026-11-22T16:00:00.000Z',
-          idle_expires_at: '2026-12-06T16:00:00.000Z',
-          expires_at: '2027-02-20T16:00:00.000Z',
-        },
-      },
-    ],
+    examples: [TOKEN_RESPONSE_EXAMPLE],
   },
 );
 

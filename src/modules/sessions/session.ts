@@ -21,6 +21,9 @@ export type Session = {
   /** The newest generation that the client is known to have received. */
   confirmedGeneration: number;
   createdAt: Date;
+  /** When the person last proved who they are, and how (RFC 8176). */
+  authenticatedAt: Date;
+  amr: string[];
   rotatedAt: Date;
   idleExpiresAt: Date;
   expiresAt: Date;

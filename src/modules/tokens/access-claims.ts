@@ -21,6 +21,8 @@ const AccessClaimsSchema = Type.Object({
   client_id: Type.String({ minLength: 1 }),
   /** When the person last proved who they are. */
   auth_time: Seconds,
+  /** How (RFC 8176): `pwd`, and `otp` and `mfa` with a second factor. */
+  amr: Type.Optional(Type.Array(Type.String(), { maxItems: 5 })),
 });
 
 export type AccessClaims = Readonly<Type.Static<typeof AccessClaimsSchema>>;

@@ -10,6 +10,7 @@ export type AccessTokenRequest = {
   sessionId: string;
   generation: number;
   authenticatedAt: Date;
+  amr: string[];
   /** The database's time. */
   now: Date;
   /** The token does not outlive the session. */
@@ -54,6 +55,7 @@ export function createAccessTokens({ keys, clock, issuer, audience, lifetimeSeco
         jti: randomUUID(),
         client_id: CLIENT_ID,
         auth_time: toSeconds(request.authenticatedAt),
+        amr: request.amr,
       };
       return { token: keys.active().sign(claims), expiresInSeconds: expiresAt - issuedAt };
     },

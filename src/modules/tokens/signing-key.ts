@@ -1,15 +1,7 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPair,
-  type JsonWebKey,
-  type KeyObject,
-  randomBytes,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPair, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { DerivedKeys } from '../../shared/key-ring.js';
+import { seal, unseal } from '../../shared/seal.js';
 import type { SigningAlgorithm } from '../../shared/signing-algorithm.js';
 
 /** One key pair, as it is worked with. */
@@ -41,32 +33,17 @@ function generateFor(algorithm: SigningAlgorithm) {
   }
 }
 
-const NONCE_BYTES = 12;
-const TAG_BYTES = 16;
-
-/**
- * Encrypts the private half for storage: AES-256-GCM as nonce ‖ tag ‖ ciphertext, bound to its kid so that rows
- * cannot be swapped.
- */
+/** Encrypts the private half for storage, bound to its kid so that rows cannot be swapped. */
 export function encryptPrivateKey(
   { kid, privateKey }: Pick<SigningKey, 'kid' | 'privateKey'>,
   keys: DerivedKeys,
 ): Buffer {
-  const nonce = randomBytes(NONCE_BYTES);
-  const cipher = createCipheriv('aes-256-gcm', keys.signingKeyEncryption, nonce).setAAD(Buffer.from(kid));
-  const plain = privateKey.export({ type: 'pkcs8', format: 'der' });
-  const encrypted = Buffer.concat([cipher.update(plain), cipher.final()]);
-  return Buffer.concat([nonce, cipher.getAuthTag(), encrypted]);
+  return seal(privateKey.export({ type: 'pkcs8', format: 'der' }), keys.signingKeyEncryption, kid);
 }
 
 /** @throws when the bytes were changed, belong to another kid or were encrypted under another secret */
 export function decryptPrivateKey(kid: string, stored: Uint8Array, keys: DerivedKeys): KeyObject {
-  const bytes = Buffer.from(stored);
-  const decipher = createDecipheriv('aes-256-gcm', keys.signingKeyEncryption, bytes.subarray(0, NONCE_BYTES))
-    .setAAD(Buffer.from(kid))
-    .setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-  const plain = Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
-  return createPrivateKey({ key: plain, type: 'pkcs8', format: 'der' });
+  return createPrivateKey({ key: unseal(stored, keys.signingKeyEncryption, kid), type: 'pkcs8', format: 'der' });
 }
 
 /** The form that the JWT library takes. */

@@ -1,6 +1,6 @@
 import { Piscina } from 'piscina';
 import { afterEach, expect, test, vi } from 'vitest';
-import { buildTestApp, freshEmail } from '../../support/test-app.js';
+import { freshEmail, sharedTestApp } from '../../support/test-app.js';
 import { countUsers, expectProblem, post, postRaw } from './support.js';
 
 afterEach(() => {
@@ -40,7 +40,7 @@ test.each<[string, string | Buffer]>([
   ['__proto__ deep inside', '{"email":{"__proto__":{"x":1}},"password":"correct horse"}'],
   ['constructor.prototype', '{"email":"EMAIL","password":"x","constructor":{"prototype":{"isAdmin":true}}}'],
 ])('answers 400 to a body with %s, at each address that takes one', async (_name, body) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const email = freshEmail();
   for (const url of TAKE_A_BODY) {
     const payload = typeof body === 'string' ? body.replace('EMAIL', email) : body;
@@ -81,7 +81,7 @@ const WRONG: [string, object | null, string][] = [
 
 test.each(WRONG)('answers 422 to %s, names the place and never repeats what was sent', async (_name, body, path) => {
   const hashes = vi.spyOn(Piscina.prototype, 'run');
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const email = freshEmail();
   const payload = JSON.stringify(body).replaceAll('EMAIL', email);
   for (const url of [REGISTER, LOGIN]) {
@@ -98,7 +98,7 @@ test.each(WRONG)('answers 422 to %s, names the place and never repeats what was 
 test.each([null, 1, 'text', true])(
   'answers 422 where the body is %j, and 415 or 422 where there is none',
   async (body) => {
-    const { app } = await buildTestApp();
+    const { app } = await sharedTestApp();
     for (const url of [REGISTER, LOGIN]) {
       expectProblem(await postRaw(app, url, JSON.stringify(body)), 422, 'validation_failed');
       expectProblem(await postRaw(app, url, ''), 422, 'validation_failed');
@@ -116,7 +116,7 @@ test.each([
   ['513 characters', { refresh_token: 'x'.repeat(513) }],
   ['an unknown property beside it', { refresh_token: 'x', transport: 'body' }],
 ])('answers 422 to refresh and logout with %s for a token', async (_name, body) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   for (const url of [REFRESH, LOGOUT]) expectProblem(await post(app, url, body), 422, 'validation_failed');
 });
 
@@ -131,7 +131,7 @@ test.each([
   ['a password of a megabyte', JSON.stringify({ email: 'a@b.cd', password: 'x'.repeat(1_000_000) }), [413]],
 ])('refuses %s quickly, with nothing hashed', async (_name, payload, statuses) => {
   const hashes = vi.spyOn(Piscina.prototype, 'run');
-  const { app, logLines } = await buildTestApp();
+  const { app, logLines } = await sharedTestApp();
   let fastest = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const startedAt = performance.now();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { buildTestApp, COOKIE, freshEmail, ISSUER, PASSWORD, register } from '../../support/test-app.js';
+import { buildTestApp, COOKIE, freshEmail, ISSUER, PASSWORD, register, sharedTestApp } from '../../support/test-app.js';
 import { bearer, countUsers, expectProblem, post, postRaw, sessionRow } from './support.js';
 
 const APP = 'https://app.example.test';
@@ -46,7 +46,7 @@ function headersOf(site: string | undefined, origin: string | undefined): Record
 }
 
 test.each(CALLERS)('Sec-Fetch-Site %j with Origin %j may sign in and register: %j', async (site, origin, allowed) => {
-  const { app } = await buildTestApp({ ALLOWED_ORIGINS });
+  const { app } = await sharedTestApp({ ALLOWED_ORIGINS });
   const { email } = await register(app);
   const newcomer = freshEmail();
   const headers = headersOf(site, origin);
@@ -64,7 +64,7 @@ test.each(CALLERS)('Sec-Fetch-Site %j with Origin %j may sign in and register: %
 });
 
 test.each(CALLERS)('Sec-Fetch-Site %j with Origin %j may use the cookie: %j', async (site, origin, allowed) => {
-  const { app } = await buildTestApp({ ALLOWED_ORIGINS });
+  const { app } = await sharedTestApp({ ALLOWED_ORIGINS });
   const person = await register(app);
   const headers = headersOf(site, origin);
   const cookies = { [COOKIE]: person.refreshToken };
@@ -96,7 +96,7 @@ test.each(CALLERS)('Sec-Fetch-Site %j with Origin %j may use the cookie: %j', as
 });
 
 test('asks for the origin also when the cookie comes twice, or beside others, or empty', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { refreshToken, sessionId } = await register(app);
   for (const cookie of [
     `${COOKIE}=${refreshToken}; ${COOKIE}=x`,
@@ -119,7 +119,7 @@ test.each([
     (json: string) => `--x\r\nContent-Disposition: form-data; name="${json}"\r\n\r\n\r\n--x--`,
   ],
 ])('signs nobody in by a form of a foreign page: %s', async (type, write) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { email } = await register(app);
   const payload = write(JSON.stringify({ email, password: PASSWORD }));
   for (const headers of [{}, { 'sec-fetch-site': 'cross-site' }, { origin: 'null' }]) {
@@ -136,7 +136,7 @@ test.each([
   ['GET', '/v1/me', 'authorization'],
   ['DELETE', '/v1/sessions', 'authorization, content-type'],
 ] as const)('answers the preflight of an allowed origin for %s %s', async (method, url, asked) => {
-  const { app } = await buildTestApp({ ALLOWED_ORIGINS });
+  const { app } = await sharedTestApp({ ALLOWED_ORIGINS });
   const response = await app.inject({
     method: 'OPTIONS',
     url,
@@ -175,7 +175,7 @@ test.each([
   ISSUER,
   'https://admin.example.test',
 ])('gives no CORS header to %s, neither in a preflight nor in an answer', async (origin) => {
-  const { app } = await buildTestApp({ ALLOWED_ORIGINS });
+  const { app } = await sharedTestApp({ ALLOWED_ORIGINS });
   const { accessToken } = await register(app);
   const preflight = { origin, 'access-control-request-method': 'POST' };
   const answers = [
@@ -220,7 +220,7 @@ test('lets a page of an allowed origin read every answer, errors too, and never 
 });
 
 test('answers a problem document to an OPTIONS of an allowed origin that is no preflight', async () => {
-  const { app } = await buildTestApp({ ALLOWED_ORIGINS });
+  const { app } = await sharedTestApp({ ALLOWED_ORIGINS });
   const response = await app.inject({ method: 'OPTIONS', url: '/v1/me', headers: { origin: APP } });
   if (response.statusCode >= 400) expectProblem(response, response.statusCode, response.json().code);
 });

@@ -2,7 +2,16 @@ import { expect, test } from 'vitest';
 import { freshDatabaseUrl, testDatabaseUrl } from '../../support/database.js';
 import { withClient } from '../../support/postgres.js';
 import { startTcpProxy } from '../../support/tcp-proxy.js';
-import { buildTestApp, COOKIE, freshEmail, getMe, PASSWORD, refresh, register } from '../../support/test-app.js';
+import {
+  buildTestApp,
+  COOKIE,
+  freshEmail,
+  getMe,
+  PASSWORD,
+  refresh,
+  register,
+  sharedTestApp,
+} from '../../support/test-app.js';
 import { exchange, expectProblem, expectProblemBody, post } from './support.js';
 
 const HEAD = 'Host: x\r\nConnection: close\r\n';
@@ -51,7 +60,7 @@ test.each<[string, string | Buffer, number, string]>([
   ['bad percent-encoding', `GET /% HTTP/1.1\r\n${HEAD}\r\n`, 400, 'malformed_request'],
   ['an address that is not there', `GET /nothing HTTP/1.1\r\n${HEAD}\r\n`, 404, 'not_found'],
 ])('answers a problem document over a real socket to %s', async (_name, request, status, code) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const answer = await exchange(app, request);
   expect(answer.status).toBe(status);
   expectProblemBody(answer.headers['content-type'], answer.body, status, code);
@@ -61,7 +70,7 @@ test.each<[string, string | Buffer, number, string]>([
 });
 
 test('answers a problem document, if any error, to an expectation that it does not know', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const request = `POST /v1/auth/logout HTTP/1.1\r\n${HEAD}Expect: the-unexpected\r\nContent-Length: 0\r\n\r\n`;
   const answer = await exchange(app, request);
   if (answer.status >= 400) expect(answer.headers['content-type']).toMatch(/^application\/problem\+json/);
@@ -69,7 +78,7 @@ test('answers a problem document, if any error, to an expectation that it does n
 });
 
 test('answers 413 over a real socket before it has read all of a chunked body', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const chunk = `4000\r\n${'x'.repeat(0x4000)}\r\n`;
   const head = `POST /v1/auth/login HTTP/1.1\r\n${HEAD}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
   const answer = await exchange(app, `${head}${chunk}${chunk}`);
@@ -77,7 +86,7 @@ test('answers 413 over a real socket before it has read all of a chunked body', 
 });
 
 test('sends no body with HEAD over a real socket, whatever the status', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   for (const url of ['/livez', '/v1/me', '/nothing', '/v1/auth/login']) {
     expect((await exchange(app, `HEAD ${url} HTTP/1.1\r\n${HEAD}\r\n`)).body).toBe('');
   }

@@ -1,7 +1,7 @@
 import type { InjectOptions } from 'fastify';
 import { expect, test } from 'vitest';
 import { sql } from '../../support/database.js';
-import { buildTestApp, freshEmail, PASSWORD, register } from '../../support/test-app.js';
+import { freshEmail, PASSWORD, register, sharedTestApp } from '../../support/test-app.js';
 import { bearer, expectProblem, postRaw } from './support.js';
 
 const REGISTER = '/v1/auth/register';
@@ -24,7 +24,7 @@ test.each([
   ['GET', '/openapi.json'],
   ['GET', '/metrics'],
 ] as const)('answers 404 to %s %s', async (method, url) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   expectProblem(
     await app.inject({ method, url, payload: method === 'GET' ? undefined : '{' } as InjectOptions),
     404,
@@ -39,19 +39,20 @@ test.each([
   ['DELETE', LOGIN, 'POST'],
   ['PATCH', REFRESH, 'POST'],
   ['GET', LOGOUT, 'POST'],
-  ['POST', '/v1/me', 'GET, HEAD'],
-  ['PATCH', '/v1/me', 'GET, HEAD'],
+  ['POST', '/v1/me', 'GET, HEAD, DELETE'],
+  ['PATCH', '/v1/me', 'GET, HEAD, DELETE'],
   ['POST', '/v1/sessions', 'GET, HEAD, DELETE'],
   ['PUT', '/v1/sessions', 'GET, HEAD, DELETE'],
+  ['HEAD', '/v1/me/export', 'GET'],
   ['GET', '/v1/sessions/0199e0a4-9b2f-7a10-8c4d-2e7f60b1a9d3', 'DELETE'],
   ['POST', '/.well-known/jwks.json', 'GET, HEAD'],
   ['POST', '/livez', 'GET, HEAD'],
   ['DELETE', '/readyz', 'GET, HEAD'],
-  ['TRACE', '/v1/me', 'GET, HEAD'],
-  ['OPTIONS', '/v1/me', 'GET, HEAD'],
-  ['PROPFIND', '/v1/me', 'GET, HEAD'],
+  ['TRACE', '/v1/me', 'GET, HEAD, DELETE'],
+  ['OPTIONS', '/v1/me', 'GET, HEAD, DELETE'],
+  ['PROPFIND', '/v1/me', 'GET, HEAD, DELETE'],
 ] as const)('answers 405 with Allow to %s %s', async (method, url, allowed) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const response = await app.inject({ method, url } as InjectOptions);
   expect(response.statusCode).toBe(405);
   expect(String(response.headers.allow).split(', ').sort()).toEqual(allowed.split(', ').sort());
@@ -64,13 +65,13 @@ test.each([
   ['broken JSON', 'application/json', '{'],
   ['a megabyte', 'application/json', `"${'x'.repeat(1_000_000)}"`],
 ])('answers 405 before it reads a body of %s', async (_name, type, payload) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const response = await app.inject({ method: 'PUT', url: LOGIN, payload, headers: { 'content-type': type } });
   expectProblem(response, 405, 'method_not_allowed');
 });
 
 test('answers HEAD as GET, without the body', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken } = await register(app);
   for (const [url, headers, status] of [
     ['/v1/me', bearer(accessToken), 200],
@@ -91,7 +92,7 @@ test('answers HEAD as GET, without the body', async () => {
 });
 
 test.each(TAKE_A_BODY)('answers 413 to a body over the limit at %s, also when its length is not told', async (url) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const body = JSON.stringify({ email: freshEmail(), password: 'x'.repeat(20_000) });
   expectProblem(await postRaw(app, url, body), 413, 'payload_too_large');
   const lying = await postRaw(app, url, body, { 'content-length': '10' });
@@ -114,7 +115,7 @@ test.each([
   ['json'],
   [''],
 ])('answers 415 to JSON said to be "%s"', async (type) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { email } = await register(app);
   for (const url of [REGISTER, LOGIN]) {
     const response = await postRaw(app, url, JSON.stringify({ email, password: PASSWORD }), { 'content-type': type });
@@ -124,7 +125,7 @@ test.each([
 });
 
 test('answers 415 to a form, to multipart, and to a body of no type at all', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const form = `email=${freshEmail()}&password=${PASSWORD}`;
   const multipart = '--x\r\nContent-Disposition: form-data; name="email"\r\n\r\nada@example.com\r\n--x--\r\n';
   for (const [payload, headers] of [
@@ -143,7 +144,7 @@ test.each([
   'application/json; charset=utf-8',
   'application/json;charset=UTF-8',
 ])('takes JSON said to be "%s"', async (type) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const body = JSON.stringify({ email: freshEmail(), password: PASSWORD });
   expect((await postRaw(app, REGISTER, body, { 'content-type': type })).statusCode).toBe(201);
 });
@@ -156,7 +157,7 @@ test.each([
   ['NUL in a parameter', 'DELETE', '/v1/sessions/%00'],
   ['NUL in the query', 'DELETE', '/v1/sessions?keep_current=%00'],
 ] as const)('answers 400 to an address with %s', async (_name, method, url) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken } = await register(app);
   expectProblem(await app.inject({ method, url, headers: bearer(accessToken) }), 400, 'malformed_request');
 });
@@ -170,7 +171,7 @@ test.each([
   ['brackets', '/v1/sessions?keep_current[]=true'],
   ['__proto__', '/v1/sessions?__proto__=x'],
 ])('answers 422 to a query with %s, and ends nothing', async (_name, url) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken, userId } = await register(app);
   const response = await app.inject({ method: 'DELETE', url, headers: bearer(accessToken) });
   expectProblem(response, 422, 'validation_failed');

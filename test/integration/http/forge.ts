@@ -6,7 +6,7 @@ import type { StoredSigningKey } from '../../../src/modules/tokens/signing-key-r
 import { createSigningKeyRepository } from '../../../src/modules/tokens/signing-key-repository.js';
 import { createKeyRing } from '../../../src/shared/key-ring.js';
 import { testDatabaseUrl } from '../../support/database.js';
-import { buildTestApp, getMe, register, type SignedIn, TEST_SECRET } from '../../support/test-app.js';
+import { buildTestApp, getMe, register, type SignedIn, sharedTestApp, TEST_SECRET } from '../../support/test-app.js';
 import { expectProblem, sessionRow } from './support.js';
 
 export type Json = Record<string, unknown>;
@@ -25,12 +25,18 @@ export async function signingKeysOf(databaseUrl?: string): Promise<StoredSigning
   }
 }
 
-/** The key that signed a token. */
+const privateKeys = new Map<string, KeyObject>();
+
+/** The key that signed a token; read once, since a kid never names another key. */
 export async function keyThatSigned(token: string, databaseUrl?: string): Promise<KeyObject> {
-  const { kid } = decodeProtectedHeader(token);
+  const kid = String(decodeProtectedHeader(token).kid);
+  const known = privateKeys.get(kid);
+  if (known !== undefined) return known;
   const key = (await signingKeysOf(databaseUrl)).find((one) => one.kid === kid);
   if (key === undefined) throw new Error(`no key ${kid}`);
-  return key.decrypt().privateKey;
+  const { privateKey } = key.decrypt();
+  privateKeys.set(kid, privateKey);
+  return privateKey;
 }
 
 export function partsOf(token: string): { header: Json; claims: Json; signature: string } {
@@ -53,9 +59,12 @@ export function signJwt(header: Json | string, claims: unknown, key: KeyObject):
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** What every forgery starts from: a real token, and the key that only the service should have. */
-export async function realToken() {
-  const { app, logLines } = await buildTestApp();
+/**
+ * What every forgery starts from: a real token, and the key that only the service should have. An app that has met no
+ * unknown kid lately asks the database for one: forgeries of the kid are for apps that are `newlyBuilt`.
+ */
+export async function realToken({ newlyBuilt = false } = {}) {
+  const { app, logLines } = await (newlyBuilt ? buildTestApp() : sharedTestApp());
   const person = await register(app);
   const key = await keyThatSigned(person.accessToken);
   const publicKey = createPublicKey(key);

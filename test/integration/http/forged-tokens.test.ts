@@ -78,7 +78,7 @@ test.each<[string, Json]>([
   ['a nested content type', { cty: 'JWT' }],
   ['encryption', { enc: 'A256GCM' }],
 ])('refuses a token with %s, whoever signed it', async (_name, more) => {
-  const real = await realToken();
+  const real = await realToken({ newlyBuilt: true });
   await expectRefused(real, signJwt({ ...real.header, ...more }, real.claims, attacker.privateKey));
   await expectRefused(
     real,
@@ -105,14 +105,14 @@ test.each<[string, unknown]>([
   ['16,000 characters', 'k'.repeat(16_000)],
   ['a uuid of no key', '0199e0a4-7c1e-7d3a-9d0f-6b1f2a3c4d5e'],
 ])('refuses a token whose kid is %s', async (_name, kid) => {
-  const real = await realToken();
+  const real = await realToken({ newlyBuilt: true });
   const own = String(real.header.kid);
   const text = JSON.stringify(kid).replaceAll('KID', own);
   await expectRefused(real, signJwt({ ...real.header, kid: JSON.parse(text) }, real.claims, real.key));
 });
 
 test('refuses a token without kid, alg or typ, and headers that are no objects', async () => {
-  const real = await realToken();
+  const real = await realToken({ newlyBuilt: true });
   for (const name of ['kid', 'alg', 'typ']) {
     const { [name]: _left, ...header } = real.header;
     await expectRefused(real, signJwt(header, real.claims, real.key));

@@ -2,8 +2,17 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { readAccessClaims } from '../../../src/modules/tokens/access-claims.js';
 import { decorateWithAuth, guard } from '../../../src/plugins/gate.js';
-import { sql } from '../../support/database.js';
-import { buildTestApp, COOKIE, getMe, ISSUER, logIn, refresh, register } from '../../support/test-app.js';
+import { freshDatabaseUrl, sql } from '../../support/database.js';
+import {
+  buildTestApp,
+  COOKIE,
+  getMe,
+  ISSUER,
+  logIn,
+  refresh,
+  register,
+  sharedTestApp,
+} from '../../support/test-app.js';
 import { keyThatSigned, partsOf, signJwt } from './forge.js';
 import { bearer, exchange, expectProblem, expectProblemBody, post, sessionRow, watchQueries } from './support.js';
 
@@ -22,7 +31,7 @@ async function reissue(accessToken: string, changes: object): Promise<string> {
 }
 
 test.each(GUARDED)('asks for a token and says no more when %s %s comes without one', async (method, url) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const response = await app.inject({ method, url });
   expectProblem(response, 401, 'access_token_missing');
   expect(response.headers['www-authenticate']).toBe(REALM);
@@ -30,7 +39,7 @@ test.each(GUARDED)('asks for a token and says no more when %s %s comes without o
 });
 
 test.each(GUARDED)('names the error when %s %s comes with a bad token', async (method, url) => {
-  const { app, logLines } = await buildTestApp();
+  const { app, logLines } = await sharedTestApp();
   const response = await app.inject({ method, url, headers: bearer('not.a.token') });
   expectProblem(response, 401, 'access_token_invalid');
   expect(response.headers['www-authenticate']).toMatch(/^Bearer realm="auth\.example\.test", error="invalid_token"/);
@@ -47,7 +56,7 @@ test.each([
   ['a scheme that only begins like it', 'BearerX TOKEN'],
   ['no space after the scheme', 'Bearer:TOKEN'],
 ])('sees no token in %s', async (_name, header) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken } = await register(app);
   const authorization = header.replace('TOKEN', accessToken);
   const response = await app.inject({ url: '/v1/me', headers: { authorization } });
@@ -64,7 +73,7 @@ test.each([
   ['a parameter', 'Bearer token=TOKEN'],
   ['a tab before it', 'Bearer\tTOKEN'],
 ])('refuses a Bearer header with %s', async (_name, header) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken } = await register(app);
   const authorization = header.replaceAll('TOKEN', accessToken);
   const response = await app.inject({ url: '/v1/me', headers: { authorization } });
@@ -73,7 +82,7 @@ test.each([
 });
 
 test.each(['Bearer', 'bearer', 'BEARER', 'bEaReR'])('takes the scheme spelled %s', async (scheme) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken, email } = await register(app);
   const response = await app.inject({ url: '/v1/me', headers: { authorization: `${scheme} ${accessToken}` } });
   expect(response.statusCode).toBe(200);
@@ -87,7 +96,7 @@ test.each([
   ['Basic and the good token', 'Authorization: Basic YTpi', 'AUTHORIZATION: Bearer TOKEN'],
   ['the good token and Basic', 'Authorization: Bearer TOKEN', 'Authorization: Basic YTpi'],
 ])('refuses two Authorization headers over a real socket: %s', async (_name, one, other) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken } = await register(app);
   const lines = ['GET /v1/me HTTP/1.1', 'Host: x', 'Connection: close', one, other, '', ''];
   const answer = await exchange(app, lines.join('\r\n').replaceAll('TOKEN', accessToken));
@@ -110,14 +119,14 @@ test.each([
     (token: string) => ({ url: '/v1/sessions', method: 'DELETE' as const, payload: { access_token: token } }),
   ],
 ])('does not look for a token in %s', async (_name, request) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken, sessionId } = await register(app);
   expectProblem(await app.inject(request(accessToken)), 401, 'access_token_missing');
   expect((await sessionRow(sessionId)).ended_at).toBeNull();
 });
 
 test('tells an expired token from a bad one, and the session survives it', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken, refreshToken } = await register(app);
   const past = Math.floor(Date.now() / 1000) - 5;
   const response = await getMe(app, await reissue(accessToken, { iat: past - 600, exp: past }));
@@ -135,7 +144,7 @@ test('refuses a token at once when it expires, though it was good a moment ago',
 });
 
 test('refuses a refresh token as Bearer, and an access token as refresh token, and touches nothing', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken, refreshToken, sessionId } = await register(app);
   expectProblem(await getMe(app, refreshToken), 401, 'access_token_invalid');
   expectProblem(await refresh(app, accessToken), 401, 'refresh_token_invalid');
@@ -174,7 +183,7 @@ const ENDINGS: [
 ];
 
 test.each(ENDINGS)('refuses both tokens of a session at once after %s, and says why', async (_name, reason, end) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const person = await register(app);
   expect((await getMe(app, person.accessToken)).statusCode).toBe(200);
   expect(await end(app, person)).toMatchObject({ statusCode: 204 });
@@ -190,7 +199,7 @@ test.each(ENDINGS)('refuses both tokens of a session at once after %s, and says 
 });
 
 test('ends all other sessions and keeps the own one when asked to, and says so to each', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const own = await register(app);
   const other = await logIn(app, own.email);
   const stranger = await register(app);
@@ -202,7 +211,7 @@ test('ends all other sessions and keeps the own one when asked to, and says so t
 });
 
 test("answers for somebody else's session as for one that never was, and leaves it alone", async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const [ada, eve] = [await register(app), await register(app)];
   const end = (id: string) =>
     app.inject({ method: 'DELETE', url: `/v1/sessions/${id}`, headers: bearer(eve.accessToken) });
@@ -224,7 +233,7 @@ test("answers for somebody else's session as for one that never was, and leaves 
 });
 
 test('refuses the token of an account that is gone, as a Bearer error', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken, userId } = await register(app);
   await sql('DELETE FROM users WHERE id = $1', [userId]);
   const response = await getMe(app, accessToken);
@@ -233,12 +242,16 @@ test('refuses the token of an account that is gone, as a Bearer error', async ()
 });
 
 test('asks the database at most once about 300 tokens with unknown kids', async () => {
-  const { app } = await buildTestApp();
+  // A database of its own, and no reading of all keys every few seconds: what is left was asked for by a request.
+  vi.useFakeTimers({ toFake: ['setInterval'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const databaseUrl = await freshDatabaseUrl({ migrated: true });
+  const { app } = await buildTestApp({ DATABASE_URL: databaseUrl });
   const { accessToken } = await register(app);
   const { header, claims } = partsOf(accessToken);
-  const key = await keyThatSigned(accessToken);
+  const key = await keyThatSigned(accessToken, databaseUrl);
   const forged = Array.from({ length: 300 }, () => signJwt({ ...header, kid: crypto.randomUUID() }, claims, key));
-  const queries = watchQueries();
+  const queries = watchQueries(databaseUrl);
   for (const response of await Promise.all(forged.map((token) => getMe(app, token)))) {
     expectProblem(response, 401, 'access_token_invalid');
   }
@@ -260,7 +273,7 @@ test('asks the database nothing about a bad token or a bad refresh token', async
 });
 
 test('gives each route of a guarded scope the claims, which no handler can change for the next request', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const { accessToken, userId, sessionId } = await register(app);
   const claims = { sub: userId, sid: sessionId, gen: 1 };
   const scope = Fastify();
@@ -271,6 +284,7 @@ test('gives each route of a guarded scope the claims, which no handler can chang
   guard(scope, {
     accessTokens: { recall: () => undefined, verify },
     endedSessions: { reasonOf: (sid) => ended.get(sid) },
+    clock: { now: () => 0 },
     onFirstPass: () => {},
   });
   scope.get('/direct', ({ auth }) => ({ ...auth, frozen: Object.isFrozen(auth) }));

@@ -1,7 +1,7 @@
 import type { FastifyInstance, InjectOptions } from 'fastify';
 import { Piscina } from 'piscina';
 import { afterEach, expect, test, vi } from 'vitest';
-import { buildTestApp, COOKIE, freshEmail, PASSWORD, register } from '../../support/test-app.js';
+import { buildTestApp, COOKIE, freshEmail, PASSWORD, register, sharedTestApp } from '../../support/test-app.js';
 import { codeOf, expectProblem, post, postRaw, sessionRow } from './support.js';
 
 afterEach(() => {
@@ -193,7 +193,7 @@ test.each([
   ['', '127.0.0.1'],
   ['203.0.113.7', '203.0.113.7'],
 ])('signs people in whatever the proxy calls their address: %j', async (forwarded, stored) => {
-  const { app } = await buildTestApp({ TRUSTED_PROXIES: '127.0.0.1', RATE_LIMIT_CREDENTIALS_PER_MINUTE: '100' });
+  const { app } = await sharedTestApp({ TRUSTED_PROXIES: '127.0.0.1', RATE_LIMIT_CREDENTIALS_PER_MINUTE: '100' });
   const headers = { 'x-forwarded-for': forwarded };
   const response = await post(app, '/v1/auth/register', credentials(), { headers });
   expect(response.statusCode).toBe(201);
@@ -202,7 +202,7 @@ test.each([
 });
 
 test.each(['fe80::1%eth0', '::ffff:203.0.113.7', '::1'])('signs people in who come from %s', async (remoteAddress) => {
-  const { app } = await buildTestApp({ RATE_LIMIT_CREDENTIALS_PER_MINUTE: '100' });
+  const { app } = await sharedTestApp({ RATE_LIMIT_CREDENTIALS_PER_MINUTE: '100' });
   const response = await post(app, '/v1/auth/register', credentials(), { remoteAddress });
   expect(response.statusCode).toBe(201);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { buildTestApp, COOKIE, getMe, logIn, refresh, register } from '../../support/test-app.js';
+import { COOKIE, getMe, logIn, refresh, register, sharedTestApp } from '../../support/test-app.js';
 import { keyThatSigned, partsOf, signJwt } from './forge.js';
 import { bearer, exchange, expectProblem, post, sessionRow } from './support.js';
 
@@ -12,7 +12,7 @@ test.each([
   ['a Bearer header that holds no token', { authorization: 'Bearer no token at all' }],
   ['an empty Bearer header', { authorization: 'Bearer ' }],
 ])('answers 204 and clears the cookie when the request names no session: %s', async (_name, headers) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const response = await post(app, '/v1/auth/logout', undefined, { headers });
   expect(response.statusCode).toBe(204);
   expect(response.headers['set-cookie']).toMatch(`${COOKIE}=; `);
@@ -23,7 +23,7 @@ test.each([
   ['a Bearer header that holds no token', { authorization: 'Bearer no token at all' }],
   ['an access token that is not ours', bearer('x.y.z')],
 ])('ends the session of the cookie beside %s', async (_name, headers) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const person = await register(app);
   const cookies = { [COOKIE]: person.refreshToken };
   expect((await post(app, '/v1/auth/logout', undefined, { cookies, headers })).statusCode).toBe(204);
@@ -32,7 +32,7 @@ test.each([
 });
 
 test('ends the session of an access token that has long expired', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const person = await register(app);
   const { header, claims } = partsOf(person.accessToken);
   const expired = signJwt(header, { ...claims, iat: 1_000, exp: 2_000 }, await keyThatSigned(person.accessToken));
@@ -41,7 +41,7 @@ test('ends the session of an access token that has long expired', async () => {
 });
 
 test('ends a body session by the token in the body, also by one that was replaced', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const person = await register(app, { transport: 'body' });
   await post(app, '/v1/auth/refresh', { refresh_token: person.refreshToken });
   expect((await post(app, '/v1/auth/logout', { refresh_token: person.refreshToken })).statusCode).toBe(204);
@@ -49,7 +49,7 @@ test('ends a body session by the token in the body, also by one that was replace
 });
 
 test('ends every session that one request names: by cookie, by body and by Bearer', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const native = await register(app, { transport: 'body' });
   const [browser, other] = [await logIn(app, native.email), await logIn(app, native.email)];
   const bystander = await logIn(app, native.email);
@@ -65,7 +65,7 @@ test('ends every session that one request names: by cookie, by body and by Beare
 });
 
 test('keeps the first reason when a session is ended twice', async () => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const person = await register(app);
   await app.inject({ method: 'DELETE', url: '/v1/sessions', headers: bearer(person.accessToken) });
   const before = await sessionRow(person.sessionId);
@@ -83,7 +83,7 @@ const TWICE: [string, (token: string) => string[]][] = [
 ];
 
 test.each(TWICE)('answers 400 to refresh and logout when the cookie comes twice: %s', async (_name, cookies) => {
-  const { app } = await buildTestApp();
+  const { app } = await sharedTestApp();
   const person = await register(app);
   for (const url of ['/v1/auth/refresh', '/v1/auth/logout']) {
     const lines = [`POST ${url} HTTP/1.1`, 'Host: x', 'Connection: close', 'Content-Length: 0'];
@@ -100,7 +100,7 @@ test.each(TWICE)('answers 400 to refresh and logout when the cookie comes twice:
 test.each(['/v1/auth/refresh', '/v1/auth/logout'])(
   'answers 400 to %s when the cookie comes twice, also beside a token in the body',
   async (url) => {
-    const { app } = await buildTestApp();
+    const { app } = await sharedTestApp();
     const native = await register(app, { transport: 'body' });
     const headers = { cookie: `${COOKIE}=one; ${COOKIE}=other` };
     const response = await post(app, url, { refresh_token: native.refreshToken }, { headers });

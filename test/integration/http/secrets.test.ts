@@ -1,36 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { Writable } from 'node:stream';
 import type { InjectOptions } from 'fastify';
-import { expect, onTestFinished, test } from 'vitest';
-import { buildApp } from '../../../src/app.js';
-import { loadConfig } from '../../../src/config.js';
+import { expect, test } from 'vitest';
 import { freshDatabaseUrl, sql } from '../../support/database.js';
 import { withClient } from '../../support/postgres.js';
-import {
-  buildTestApp,
-  COOKIE,
-  freshEmail,
-  readTokens,
-  refresh,
-  register,
-  testEnvironment,
-} from '../../support/test-app.js';
+import { buildTestApp, COOKIE, freshEmail, readTokens, refresh, register } from '../../support/test-app.js';
 import { bearer, exchange, expectProblem, post, postRaw } from './support.js';
 
 const canary = () => `canary${randomBytes(9).toString('hex')}`;
 
 /** An app that logs all it can, and what it wrote, byte for byte. */
 async function loudApp(environment: NodeJS.ProcessEnv = {}) {
-  const chunks: string[] = [];
-  const logStream = new Writable({
-    write(chunk, _encoding, done) {
-      chunks.push(String(chunk));
-      done();
-    },
-  });
-  const app = await buildApp(loadConfig(await testEnvironment({ LOG_LEVEL: 'trace', ...environment })), { logStream });
-  onTestFinished(() => app.close());
-  return { app, log: () => chunks.join('') };
+  const { app, logText } = await buildTestApp({ LOG_LEVEL: 'trace', ...environment });
+  return { app, log: logText };
 }
 
 test('leaves no trace of passwords and tokens in the log at trace, whatever becomes of the request', async () => {

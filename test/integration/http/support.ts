@@ -110,9 +110,14 @@ function parseAnswer(text: string): RawAnswer {
   return { status: Number(statusLine.split(' ')[1]), headers, body: text.slice(end + 4) };
 }
 
-/** Counts what is asked of databases from now on, by the text of the statement. */
-export function watchQueries(): (mentioned: string) => number {
+/** Counts what is asked of databases from now on, or of one of them alone, by the text of the statement. */
+export function watchQueries(databaseUrl?: string): (mentioned: string) => number {
   const query = vi.spyOn(pg.Client.prototype, 'query');
   onTestFinished(() => query.mockRestore());
-  return (mentioned) => query.mock.calls.filter(([asked]) => JSON.stringify(asked).includes(mentioned)).length;
+  const name = databaseUrl && new URL(databaseUrl).pathname.slice(1);
+  const counts = (client: unknown) => name === undefined || (client as pg.Client).database === name;
+  return (mentioned) =>
+    query.mock.calls.filter(
+      ([asked], index) => counts(query.mock.contexts[index]) && JSON.stringify(asked).includes(mentioned),
+    ).length;
 }

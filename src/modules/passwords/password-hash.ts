@@ -13,7 +13,13 @@ import type { KeyRing } from '../../shared/key-ring.js';
 type ParsedHash = { scheme: 'peppered'; secretId: number; bcrypt: string } | { scheme: 'plain'; bcrypt: string };
 
 const PEPPERED = /^gh1:(\d{1,3}):(\$2b\$\d\d\$[./A-Za-z0-9]{53})$/;
-const PLAIN = /^\$2[aby]\$\d\d\$[./A-Za-z0-9]{53}$/;
+/** Costs from 4, below which there is no bcrypt, to 16, the highest that can be configured: 31 would take years. */
+const PLAIN = /^\$2[aby]\$(?:0[4-9]|1[0-6])\$[./A-Za-z0-9]{53}$/;
+
+/** Whether this is a bcrypt hash from elsewhere of which a password can be checked here. */
+export function isForeignHash(text: string): boolean {
+  return PLAIN.test(text);
+}
 
 /** What goes to bcrypt, and how its answer is stored. */
 export function preparePassword(password: string, keyRing: KeyRing) {
@@ -41,17 +47,13 @@ export function prepareComparison(password: string, stored: string, keyRing: Key
 export function isOutdated(stored: string, cost: number, keyRing: KeyRing): boolean {
   const hash = parseHash(stored);
   if (hash === null || hash.scheme === 'plain' || hash.secretId !== keyRing.current.id) return true;
-  return costOf(stored) !== cost;
+  return Number(hash.bcrypt.slice(4, 6)) !== cost;
 }
 
-/** bcrypt's cost of a stored hash; 0 for what is none. */
-export function costOf(stored: string): number {
-  return Number(parseHash(stored)?.bcrypt.slice(4, 6) ?? 0);
-}
-
-/** A well-formed hash that no password matches: compared against when there is no account, so that it costs the same. */
-export function hashOfNobody(cost: number, keyRing: KeyRing): string {
-  return `gh1:${keyRing.current.id}:$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(53)}`;
+/** A comparison that no password matches, for when there is no account: it costs as much as one with a hash of ours. */
+export function prepareNobody(password: string, cost: number, keyRing: KeyRing) {
+  const input = pepper(password, keyRing.current.passwordPepper);
+  return { input, bcrypt: `$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(53)}` };
 }
 
 function parseHash(stored: string): ParsedHash | null {
