@@ -46,7 +46,9 @@ export async function compile(options: string[]): Promise<string> {
   );
 }
 
-/** Of a single-file component only the script can be checked here. */
+/** Of a single-file component only the script can be checked here; the template uses what it declares. */
 function scriptOf(component: string): string {
-  return /<script setup lang="ts">\n([\s\S]*?)<\/script>/.exec(component)?.[1] ?? '';
+  const script = /<script setup lang="ts">\n([\s\S]*?)<\/script>/.exec(component)?.[1] ?? '';
+  const declared = [...script.matchAll(/^(?:async )?(?:const|function) (\w+)/gm)].map(([, name]) => name);
+  return `${script}export { ${declared.join(', ')} };\n`;
 }
