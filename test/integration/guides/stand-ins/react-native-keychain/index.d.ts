@@ -7,6 +7,8 @@ export enum STORAGE_TYPE {
 }
 type Options = { service?: string; accessible?: ACCESSIBLE; storage?: STORAGE_TYPE };
 type Result = { service: string; storage: string };
-export function getGenericPassword(options?: Options): Promise<false | (Result & { username: string; password: string })>;
+export function getGenericPassword(
+  options?: Options,
+): Promise<false | (Result & { username: string; password: string })>;
 export function setGenericPassword(username: string, password: string, options?: Options): Promise<false | Result>;
 export function resetGenericPassword(options?: Options): Promise<boolean>;

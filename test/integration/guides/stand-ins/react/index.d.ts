@@ -6,7 +6,7 @@ export function useSyncExternalStore<Snapshot>(
 ): Snapshot;
 export function useState<State>(): [State | undefined, (next: State | undefined) => void];
 export function useState<State>(initial: State): [State, (next: State) => void];
-export function useEffect(effect: () => (() => void) | undefined | void, dependencies?: readonly unknown[]): void;
+export function useEffect(effect: () => (() => void) | undefined, dependencies?: readonly unknown[]): void;
 export type FormEvent<Target> = { currentTarget: Target; preventDefault(): void };
 
 /** Only of the stand-in: shows what one component's hook returns, each time that it renders. */

@@ -4,11 +4,11 @@ type Child = string | null | undefined | false | JSX.Element | readonly Child[];
 type Attributes = { children?: Child };
 
 export namespace JSX {
-  type Element = { type: unknown };
-  interface ElementChildrenAttribute {
+  export type Element = { type: unknown };
+  export interface ElementChildrenAttribute {
     children: unknown;
   }
-  interface IntrinsicElements {
+  export interface IntrinsicElements {
     p: Attributes & { role?: string };
     button: Attributes & { onClick?: () => void };
     label: Attributes;
