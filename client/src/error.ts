@@ -1,33 +1,21 @@
-/** What Gatehouse refused (RFC 9457), or `status` 0 when no answer came. Branch on `code`. */
+/** What Gatehouse refused (RFC 9457). Branch on `code`, never on the text. */
 export class GatehouseError extends Error {
   override readonly name = 'GatehouseError';
-  readonly status: number;
+  /** Of the answer; 0 when none came. */
+  declare readonly status: number;
   /** One of the contract's, or `network_error` or `unexpected_answer`. */
-  readonly code: string;
-  readonly reason: string | undefined;
-  /** What is wrong with which field. */
-  readonly errors: { path: string; message: string }[];
-  /** Seconds after which to try again. */
-  readonly retryAfter: number | undefined;
-  readonly requestId: string | undefined;
+  declare readonly code: string;
+  /** Why a session is over, with `session_ended` and `session_expired`. */
+  declare readonly reason?: string;
+  /** What is wrong with which field, with `validation_failed` and `password_rejected`. */
+  declare readonly errors?: { path: string; message: string }[];
+  /** Seconds after which to try again, if the answer told; 0 otherwise. */
+  declare readonly retryAfter?: number;
+  /** For whoever looks into the service's log. */
+  declare readonly request_id?: string;
 
-  constructor(problem: Problem, options?: ErrorOptions) {
+  constructor(problem: { status: number; code: string; detail?: string }, options?: ErrorOptions) {
     super(problem.detail ?? problem.code, options);
-    this.status = problem.status;
-    this.code = problem.code;
-    this.reason = problem.reason;
-    this.errors = problem.errors ?? [];
-    this.retryAfter = problem.retryAfter;
-    this.requestId = problem.request_id;
+    Object.assign(this, problem);
   }
 }
-
-type Problem = {
-  status: number;
-  code: string;
-  detail?: string;
-  reason?: string;
-  errors?: { path: string; message: string }[];
-  retryAfter?: number | undefined;
-  request_id?: string;
-};

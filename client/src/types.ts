@@ -16,7 +16,7 @@ export type ListedSession = Session & {
 export type Credentials = { email: string; password: string };
 
 /** What came of a password: a person who is signed in, or a second step for `verifySecondFactor`. */
-export type SignIn = { user: User; mfaToken?: never } | { user: null; mfaToken: string };
+export type SignIn = { user: User; mfaToken: undefined } | { user: null; mfaToken: string };
 
 export type AuthEvent =
   | { type: 'signed_in'; user: User }
@@ -47,8 +47,6 @@ export type ClientOptions = {
   tokenStore?: TokenStore;
   /** What requests are made with. Default: the global `fetch`. */
   fetch?: typeof fetch;
-  /** Milliseconds that only ever grow. Default: `performance.now`. */
-  now?: () => number;
 };
 
 export type Client = {

@@ -1,0 +1,62 @@
+type Tokens = {
+  /** A good token; `null` when nobody is signed in. */
+  getAccessToken(): Promise<string | null>;
+  /** Another one than that which was refused; `null` when there is none. */
+  replacement(refused: string): Promise<string | null>;
+  /** Gatehouse has seen one. */
+  accept(): void;
+};
+
+/**
+ * A `fetch` that adds the token where it belongs, and repeats once what was refused for an old one.
+ *
+ * @param gatehouse its origin, the first that gets the token
+ * @param others origins that get it too
+ */
+export function createAuthorizedFetch(
+  send: typeof fetch,
+  tokens: Tokens,
+  gatehouse: string,
+  others: readonly string[],
+): typeof fetch {
+  return async (input, init) => {
+    const request = new Request(input, init);
+    const { headers, signal } = request;
+    const { origin } = new URL(request.url);
+    const atGatehouse = origin === gatehouse;
+    if (!(atGatehouse || others.includes(origin)) || headers.has('authorization')) return send(request);
+    const token = await unlessAborted(tokens.getAccessToken(), signal);
+    if (!token) return send(request);
+
+    // Whoever sends a stream has to say so, and a stream can be sent only once.
+    const copy = init && 'duplex' in init ? null : request.clone();
+    headers.set('authorization', `Bearer ${token}`);
+    const response = await send(request);
+    if (!refusesToken(response, atGatehouse)) {
+      if (atGatehouse && response.ok) tokens.accept();
+      return response;
+    }
+    const other = await unlessAborted(tokens.replacement(token), signal);
+    if (!other || !copy) return response;
+    copy.headers.set('authorization', `Bearer ${other}`);
+    return send(copy);
+  };
+}
+
+/** RFC 6750 §3.1. Other services may not let pages read the challenge; Gatehouse does, and a wrong password has none. */
+function refusesToken({ status, headers }: Response, atGatehouse: boolean): boolean {
+  const challenge = headers.get('www-authenticate');
+  return status === 401 && (challenge ? challenge.includes('invalid_token') : !atGatehouse);
+}
+
+/** Leaves off waiting; what was waited for goes on, since others wait for it too. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return Promise.race([
+    new Promise<never>((_, reject) => {
+      const abort = () => reject(signal.reason);
+      if (signal.aborted) abort();
+      signal.addEventListener('abort', abort);
+    }),
+    promise,
+  ]);
+}
