@@ -19,7 +19,7 @@ import { playground } from './plugins/playground.js';
  */
 export function simulateFaults(config: Config, app: FastifyInstance): Faults | null {
   if (!config.simulatedFaultsEnabled) return null;
-  app.log.warn('faults can be simulated (SIMULATED_FAULTS_ENABLED): for this machine alone');
+  app.log.info('faults can be simulated (SIMULATED_FAULTS_ENABLED): for this machine alone');
   const faults = createFaults({ now: () => performance.now() });
   installFaults(app, faults);
   return faults;
