@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { eventsOf } from '../../support/accounts.js';
 import { sql } from '../../support/database.js';
@@ -50,7 +52,12 @@ describe('the next answer lost', () => {
   test('lets no connection be used twice until then, for browsers send again by themselves on such', async () => {
     const { browser } = await startWithFaults();
     const { refreshToken } = await browser.signIn();
+    const idle = connect(Number(new URL(browser.origin).port), '127.0.0.1');
+    idle.write('GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await once(idle, 'data');
+
     const armed = await browser.call('/dev/faults/lose-next-answer');
+    await expect.poll(() => idle.readableEnded || idle.destroyed).toBe(true);
     expect([armed.status, armed.headers.get('connection')]).toEqual([204, 'close']);
     expect((await browser.call('/livez')).headers.get('connection')).toBe('close');
     await expect(browser.refresh(refreshToken)).rejects.toThrow(NO_ANSWER);
