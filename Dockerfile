@@ -15,13 +15,15 @@ RUN --mount=type=cache,target=/root/.npm npm ci --omit=dev --omit=optional
 COPY deploy/prune-node-modules.mjs ./
 RUN node prune-node-modules.mjs node_modules
 
-# TypeScript to JavaScript.
+# TypeScript to JavaScript, and the playground, which holds the client.
 FROM manifests AS build
 RUN --mount=type=cache,target=/root/.npm npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts/generate.js ./scripts/
 COPY prisma ./prisma
 COPY src ./src
+COPY client ./client
+COPY playground ./playground
 RUN npm run build
 
 FROM ${NODE_IMAGE}
@@ -39,6 +41,7 @@ COPY --from=dependencies /app/node_modules ./node_modules
 COPY --chmod=755 package.json LICENSE deploy/entrypoint.sh ./
 COPY --chmod=755 prisma ./prisma
 COPY --from=build /app/dist ./dist
+COPY --from=build /app/playground/dist ./playground/dist
 ENV HOST=0.0.0.0 PORT=3000
 EXPOSE 3000
 # The user "node", by number: Kubernetes' runAsNonRoot cannot tell what a name stands for.

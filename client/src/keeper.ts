@@ -8,7 +8,7 @@ import type { AuthEvent, TokenStore, User } from './types.js';
 const REFRESH_TOKEN = 'gatehouse.refresh_token';
 const KNOWN_DEVICE = 'gatehouse.known_device';
 
-/** A replacement that is refused as well is no reason for the next one: that would be a loop. */
+/** A replace that is refused as well is no reason for the next one: that would be a loop. */
 const REPLACE_EVERY_MS = 5_000;
 const CONFIRM_AFTER_MS = 1_000;
 const SHORTEST_WAIT_MS = 250;
@@ -34,7 +34,7 @@ export function createKeeper(call: Call, tokenStore: TokenStore | undefined, tab
   /** `null`: nobody is signed in; `undefined`: not known yet. */
   let held: HeldTokens | null | undefined;
   let refreshing: Promise<void> | undefined;
-  let replacedAt = Number.NEGATIVE_INFINITY;
+  let replacedAt = -REPLACE_EVERY_MS;
   /** A logout of which Gatehouse does not know yet: access and refresh token. */
   let unsaid: [string | undefined, string | null | undefined] | undefined;
   let failures = 0;
@@ -151,7 +151,7 @@ export function createKeeper(call: Call, tokenStore: TokenStore | undefined, tab
   }
 
   /** Another token than the one that was refused; `null` when there is none, or when that would not help. */
-  async function replacement(refused: string): Promise<string | null> {
+  async function replace(refused: string): Promise<string | null> {
     if (held?.access_token === refused) {
       if (performance.now() - replacedAt < REPLACE_EVERY_MS) return null;
       await refreshUnlessPaused();
@@ -161,7 +161,7 @@ export function createKeeper(call: Call, tokenStore: TokenStore | undefined, tab
   }
 
   /** What a sign-in says besides, where there are no cookies. */
-  async function whereTokensGo(): Promise<{ transport?: 'body'; known_device?: string | undefined }> {
+  async function transport(): Promise<{ transport?: 'body'; known_device?: string | undefined }> {
     if (!tokenStore) return {};
     return { transport: 'body', known_device: (await tokenStore.getItem(KNOWN_DEVICE)) ?? undefined };
   }
@@ -198,6 +198,7 @@ export function createKeeper(call: Call, tokenStore: TokenStore | undefined, tab
     if (closed || globalThis.document?.hidden) return;
     if (event?.type !== 'visibilitychange') pausedUntil = 0;
     if (held === null ? hint.read() : !isCurrent() || hint.read() !== 'kept') refreshUnlessPaused().catch(ignore);
+    else if (held) wakeIn(held.dueIn());
   }
 
   function wakeIn(ms: number): void {
@@ -242,7 +243,7 @@ export function createKeeper(call: Call, tokenStore: TokenStore | undefined, tab
       return held ? held.user : held;
     },
     get session() {
-      return held?.session ?? null;
+      return held ? held.session : held;
     },
     refresh,
     getAccessToken,
@@ -259,7 +260,7 @@ export function createKeeper(call: Call, tokenStore: TokenStore | undefined, tab
       tabs.close();
     },
   };
-  return { shown, enter, whereTokensGo, tokens: { getAccessToken, replacement, accept } };
+  return { shown, enter, transport, tokens: { getAccessToken, replace, accept } };
 }
 
 function bodyOf(refreshToken: string | null | undefined) {

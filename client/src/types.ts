@@ -59,8 +59,8 @@ export type Client = {
   /** Who is signed in; `null`: nobody; `undefined`: not known yet. A failing network never changes it. */
   readonly user: User | null | undefined;
 
-  /** The session of this sign-in, as last heard of. */
-  readonly session: Session | null;
+  /** The session of this sign-in, as last heard of; `null` and `undefined` as with `user`. */
+  readonly session: Session | null | undefined;
 
   /** @returns the user, or `null` when the address must be verified by mail before the first sign-in */
   register(credentials: Credentials): Promise<User | null>;

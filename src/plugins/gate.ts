@@ -6,7 +6,7 @@ import { readBearerToken } from '../shared/bearer-token.js';
 import type { Clock } from '../shared/clock.js';
 import { DomainError } from '../shared/domain-error.js';
 
-type GateOptions = {
+export type GateOptions = {
   accessTokens: Pick<AccessTokens, 'recall' | 'verify'>;
   endedSessions: Pick<EndedSessions, 'reasonOf'>;
   /** The database's, by which tokens are dated. */

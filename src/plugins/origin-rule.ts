@@ -1,6 +1,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DomainError } from '../shared/domain-error.js';
 
+export type OriginRule = ReturnType<typeof createOriginRule>;
+
 /**
  * Who may make the browser act for its user: pages of this very origin and of the allowed ones (Fetch Metadata;
  * RFC 9700 §2.1; the cookie's SameSite alone lets sibling subdomains through).

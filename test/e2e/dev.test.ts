@@ -38,6 +38,11 @@ test('starts on nothing, prints what to open and a curl that works, keeps data a
   const first = await startDev(folder, port);
   expect(first.output()).toContain(`${first.url}/docs`);
   expect(first.output()).toContain(`${first.url}/dev/mailbox`);
+  expect(first.output()).toContain(`${first.url}/playground`);
+  const page = await fetch(`${first.url}/playground`);
+  expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+  const settings = await fetch(`${first.url}/playground/settings.json`);
+  expect(await settings.json()).toEqual({ service_name: 'Gatehouse', mailbox: true, faults: true });
   expect(first.output()).toContain(`curl -i -c cookies.txt ${first.url}/v1/auth/register`);
   expect(first.output()).not.toMatch(/warning|deprecat/i);
   const registered = await post(`${first.url}/v1/auth/register`, { body: { email: freshEmail(), password: PASSWORD } });

@@ -32,6 +32,7 @@ const MAY_IMPORT: [files: RegExp, imports: RegExp][] = [
   [/^modules\/audit\//, /^(modules\/audit|shared)\//],
   [/^modules\/sessions\/.*-repository\.ts$/, /^(modules\/(sessions|audit)|database|generated|shared)\//],
   [/^modules\/sessions\//, /^(modules\/(sessions|tokens|revocation)|shared)\//],
+  [/^modules\/simulated-faults\//, /^(modules\/(simulated-faults|sessions|tokens)|shared)\//],
   [/^modules\/tokens\/.*-repository\.ts$/, /^(modules\/tokens|database|generated|shared)\//],
   [/^modules\/tokens\//, /^(modules\/tokens|shared)\//],
   [/^modules\/retention\/.*-repository\.ts$/, /^(modules\/retention|database|generated|shared)\//],

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { Writable } from 'node:stream';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse as Response } from 'fastify';
 import { onTestFinished } from 'vitest';
-import { buildApp } from '../../src/app.js';
+import { type BuildAppOptions, buildApp } from '../../src/app.js';
 import { loadConfig } from '../../src/config.js';
 import { createHashWorkers, type HashWorkers } from '../../src/modules/passwords/hash-workers.js';
 import { testDatabaseUrl } from './database.js';
@@ -25,8 +25,11 @@ export type TestApp = {
 };
 
 /** Builds an app on this worker's database, with quick hashes and no rate limits; `environment` overrides. Closed after the test. */
-export async function buildTestApp(environment: NodeJS.ProcessEnv = {}): Promise<TestApp> {
-  const built = await build(environment);
+export async function buildTestApp(
+  environment: NodeJS.ProcessEnv = {},
+  options: BuildAppOptions = {},
+): Promise<TestApp> {
+  const built = await build(environment, options);
   onTestFinished(() => built.app.close());
   return withLogFrom(0, built);
 }
@@ -48,7 +51,7 @@ export async function sharedTestApp(environment: NodeJS.ProcessEnv = {}): Promis
 
 type BuiltApp = { app: FastifyInstance; written: string[] };
 
-async function build(environment: NodeJS.ProcessEnv): Promise<BuiltApp> {
+async function build(environment: NodeJS.ProcessEnv, options: BuildAppOptions = {}): Promise<BuiltApp> {
   const written: string[] = [];
   const logStream = new Writable({
     write(chunk, _encoding, done) {
@@ -58,7 +61,11 @@ async function build(environment: NodeJS.ProcessEnv): Promise<BuiltApp> {
   });
   const config = loadConfig(await testEnvironment(environment));
   const ownWorkers = Object.keys(environment).some((name) => name.startsWith('HASH_'));
-  const app = await buildApp(config, { logStream, ...(ownWorkers ? {} : { hashWorkers: sharedWorkers() }) });
+  const app = await buildApp(config, {
+    logStream,
+    ...(ownWorkers ? {} : { hashWorkers: sharedWorkers() }),
+    ...options,
+  });
   return { app, written };
 }
 

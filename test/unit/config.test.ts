@@ -41,6 +41,8 @@ test('needs no more than a database, a secret and an issuer, and has the documen
     rateLimitPerMinute: 600,
     rateLimitCredentialsPerMinute: 30,
     docsEnabled: true,
+    playgroundEnabled: false,
+    simulatedFaultsEnabled: false,
     logLevel: 'info',
   });
 });
@@ -92,6 +94,12 @@ describe('refuses', () => {
     ['a number that is none', { BCRYPT_COST: '12abc' }, /^BCRYPT_COST/],
     ['a switch that is none', { DOCS_ENABLED: 'yes' }, /^DOCS_ENABLED/],
     ['an algorithm with a shared secret', { SIGNING_ALGORITHM: 'HS256' }, /^SIGNING_ALGORITHM/],
+    ['simulated faults under https', { SIMULATED_FAULTS_ENABLED: 'true' }, /^SIMULATED_FAULTS_ENABLED/],
+    [
+      'simulated faults on another machine',
+      { SIMULATED_FAULTS_ENABLED: 'true', ISSUER_URL: 'http://localhost.example.com' },
+      /^SIMULATED_FAULTS_ENABLED/,
+    ],
     ['what this version cannot do', { REQUIRE_VERIFIED_EMAIL: 'true' }, /^REQUIRE_VERIFIED_EMAIL/],
   ])('%s', (_name, change, fault) => {
     const faults = faultsOf({ ...MINIMUM, ...change });
@@ -99,6 +107,14 @@ describe('refuses', () => {
     expect(faults[0]).toMatch(fault);
   });
 });
+
+test.each(['http://localhost:3000', 'http://127.0.0.1', 'http://[::1]:3000'])(
+  'lets faults be simulated on this machine: %s',
+  (ISSUER_URL) => {
+    const environment = { ...MINIMUM, ISSUER_URL, SIMULATED_FAULTS_ENABLED: 'true' };
+    expect(loadConfig(environment).simulatedFaultsEnabled).toBe(true);
+  },
+);
 
 test('never shows a secret or a password in a fault', () => {
   const faults = faultsOf({ ...MINIMUM, APP_SECRETS: 'canary-secret', DATABASE_URL: 'mysql://u:canary-password@h/d' });

@@ -42,8 +42,10 @@ export function writeMfaChallenge({ mfaToken, expiresInSeconds }: MfaChallenge) 
   };
 }
 
+/** Node's own `fetch` sends `Sec-Fetch-Mode` and nothing else of the kind; a browser never sends it alone. */
 export function isBrowser({ headers }: FastifyRequest): boolean {
-  return headers.origin !== undefined || Object.keys(headers).some((name) => name.startsWith('sec-fetch-'));
+  const ofBrowsers = (name: string) => name.startsWith('sec-fetch-') && name !== 'sec-fetch-mode';
+  return headers.origin !== undefined || Object.keys(headers).some(ofBrowsers);
 }
 
 /** A page in a browser has no safe place for a refresh token, so it gets none in a body, whatever it asks for. */

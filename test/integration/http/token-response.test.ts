@@ -237,10 +237,9 @@ test.each([
   ['an allowed origin', { origin: 'https://app.example.test' }],
   ['Sec-Fetch-Site', { 'sec-fetch-site': 'same-origin' }],
   ['Sec-Fetch-Site: none', { 'sec-fetch-site': 'none' }],
-  ['Sec-Fetch-Mode alone', { 'sec-fetch-mode': 'cors' }],
   ['Sec-Fetch-Dest alone', { 'sec-fetch-dest': 'empty' }],
   ['Sec-Fetch-User alone', { 'sec-fetch-user': '?1' }],
-  ['an empty Sec-Fetch-Mode', { 'sec-fetch-mode': '' }],
+  ['an empty Sec-Fetch-Dest', { 'sec-fetch-dest': '' }],
 ])('refuses a body session to a browser: %s', async (_name, headers) => {
   const { app } = await sharedTestApp({ ALLOWED_ORIGINS: 'https://app.example.test' });
   const { email } = await register(app);
