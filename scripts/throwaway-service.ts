@@ -2,11 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { loadConfig } from '../src/config.js';
 import { startServer } from '../src/start-server.js';
 import { developmentMail } from './development-mail.js';
+import { developmentPlayground } from './development-playground.js';
 import { findFreePort } from './embedded-postgres.js';
 import { createThrowawayDatabase } from './throwaway-database.js';
 
-/** Starts a service as `npm run dev` does, but on an empty database that goes when it is stopped. */
-export async function startService(): Promise<{ url: string; stop: () => Promise<void> }> {
+export type RunningService = { url: string; stop: () => Promise<void> };
+
+/**
+ * Starts a service as `npm run dev` does, but on an empty database that goes when it is stopped.
+ *
+ * @param playgroundFolder where the playground was built; without it there is none, and no simulated fault
+ */
+export async function startService(playgroundFolder?: string): Promise<RunningService> {
   const database = await createThrowawayDatabase();
   const port = await findFreePort();
   const url = `http://localhost:${port}`;
@@ -22,9 +29,10 @@ export async function startService(): Promise<{ url: string; stop: () => Promise
     RATE_LIMIT_CREDENTIALS_PER_MINUTE: '0',
     LOG_LEVEL: 'silent',
     ...developmentMail(url),
+    ...(playgroundFolder ? developmentPlayground(url) : {}),
   };
   try {
-    const app = await startServer(loadConfig(environment));
+    const app = await startServer(loadConfig(environment), playgroundFolder ? { playgroundFolder } : {});
     return { url, stop: () => app.close().then(database.drop) };
   } catch (error) {
     await database.drop();
