@@ -17,10 +17,6 @@ export function createDiagram() {
   const scroll = byId('diagram-scroll');
   const lines = byId('lines', HTMLOListElement);
   const silence = byId('silence');
-  let isFollowing = true;
-  scroll.addEventListener('scroll', () => {
-    isFollowing = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 80;
-  });
   byId('clear').addEventListener('click', clear);
 
   function add(line: HTMLLIElement): HTMLLIElement {
@@ -28,17 +24,11 @@ export function createDiagram() {
     lines.append(line);
     while (lines.childElementCount > KEPT_LINES) lines.firstElementChild?.remove();
     frame.toggleAttribute('data-thief', lines.querySelector('[data-actor=thief]') !== null);
-    requestAnimationFrame(follow);
     return line;
   }
 
-  /** Once for all that was said since the last time; and not for those who have scrolled up, to read. */
-  function follow(): void {
-    if (isFollowing) scroll.scrollTop = scroll.scrollHeight;
-  }
-
   function arrow(way: 'out' | 'back' | 'both', said: Said, actor: Actor, speaker?: string, took?: number) {
-    const who = actor === 'thief' ? 'Somebody else' : (speaker ?? 'Browser');
+    const who = actor === 'thief' ? 'Thief' : (speaker ?? 'Browser');
     const direction = { out: `${who} to server: `, back: `Server to ${who.toLowerCase()}: `, both: `${who}, server: ` };
     return add(
       make(
@@ -106,8 +96,9 @@ export function createDiagram() {
     /** Where something begins that was asked for by a button. */
     scene(title: string): void {
       add(make('li', { class: 'scene' }, make('span', {}, title)));
-      isFollowing = true;
-      scroll.scrollIntoView({ block: 'nearest' });
+      frame.scrollIntoView({ block: 'nearest' });
+      // Its end: see the styles.
+      scroll.scrollTop = 0;
     },
 
     sceneEnd(outcome: string): void {
