@@ -5,8 +5,14 @@ import { developmentMail } from './development-mail.js';
 import { findFreePort } from './embedded-postgres.js';
 import { createThrowawayDatabase } from './throwaway-database.js';
 
-/** Starts a service as `npm run dev` does, but on an empty database that goes when it is stopped. */
-export async function startService(): Promise<{ url: string; stop: () => Promise<void> }> {
+/**
+ * Starts a service as `npm run dev` does, but on an empty database that goes when it is stopped.
+ *
+ * @param settings whatever differs
+ */
+export async function startService(
+  settings: NodeJS.ProcessEnv = {},
+): Promise<{ url: string; stop: () => Promise<void> }> {
   const database = await createThrowawayDatabase();
   const port = await findFreePort();
   const url = `http://localhost:${port}`;
@@ -21,7 +27,8 @@ export async function startService(): Promise<{ url: string; stop: () => Promise
     RATE_LIMIT_PER_MINUTE: '0',
     RATE_LIMIT_CREDENTIALS_PER_MINUTE: '0',
     LOG_LEVEL: 'silent',
-    ...developmentMail(url),
+    ...developmentMail(settings.ISSUER_URL ?? url),
+    ...settings,
   };
   try {
     const app = await startServer(loadConfig(environment));
