@@ -33,12 +33,21 @@ export async function servePage(line: Line): Promise<void> {
   line.handle('/favicon.ico', async () => ({ status: 204 }));
 }
 
-/** Opens the test page of an origin; the client has been told or has found out who is signed in. */
+/** Opens the test page of an origin in a new tab; its client has found out who is signed in, or could not. */
 export async function openTab(context: BrowserContext, origin: string, options: ClientOptions = {}): Promise<Page> {
-  const page = await context.newPage();
-  await page.goto(`${origin}${PAGE}?${encodeURIComponent(JSON.stringify(options))}`);
-  await page.evaluate(() => client.ready);
-  return page;
+  const tab = await context.newPage();
+  await load(tab, origin, options);
+  await tab.evaluate(() => client.ready);
+  return tab;
+}
+
+export async function load(tab: Page, origin: string, options: ClientOptions = {}): Promise<void> {
+  await tab.goto(`${origin}${PAGE}?${encodeURIComponent(JSON.stringify(options))}`);
+}
+
+export async function reload(tab: Page): Promise<void> {
+  await tab.reload();
+  await tab.evaluate(() => client.ready);
 }
 
 let bundled: Promise<string> | undefined;
