@@ -6,6 +6,7 @@ import {
   type IncomingMessage,
   request as open,
   type RequestListener,
+  type ServerResponse,
 } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -13,7 +14,13 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
 
-export type Answer = { status: number; headers?: IncomingHttpHeaders; body?: string | Buffer };
+export type Answer = {
+  status: number;
+  headers?: IncomingHttpHeaders;
+  body?: string | Buffer;
+  /** Whether the connection breaks after what there is of the body. */
+  breaksOff?: boolean;
+};
 
 export type Exchange = {
   method: string;
@@ -55,7 +62,7 @@ export async function startLine(hostname = 'localhost', { https = false } = {}):
     const answer = await (found ? found.handler(exchange) : exchange.pass()).catch(() => 'cut' as const);
     record.status = answer === 'cut' ? 0 : answer.status;
     if (answer === 'cut') incoming.socket.destroy();
-    else outgoing.writeHead(answer.status, answer.headers).end(answer.body);
+    else send(outgoing, answer);
   };
   const server = https ? createTlsServer(certificate(), listener) : createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, hostname === 'localhost' ? hostname : '127.0.0.1', resolve));
@@ -77,6 +84,12 @@ export async function startLine(hostname = 'localhost', { https = false } = {}):
       return () => void handlers.splice(handlers.indexOf(one), 1);
     },
   };
+}
+
+function send(outgoing: ServerResponse, { status, headers, body, breaksOff }: Answer): void {
+  outgoing.writeHead(status, headers);
+  if (breaksOff) outgoing.write(body ?? '', () => outgoing.socket?.destroy());
+  else outgoing.end(body);
 }
 
 /** Without keeping connections: what a server breaks off is then this one answer. */
