@@ -1,4 +1,4 @@
 import { afterAll } from 'vitest';
-import { closeBrowsers } from './browser.js';
+import { closeBrowser } from './browser.js';
 
-afterAll(closeBrowsers);
+afterAll(closeBrowser);

@@ -6,9 +6,11 @@ import {
   type IncomingMessage,
   request as open,
   type RequestListener,
+  type RequestOptions,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
+import { createSecureServer } from 'node:http2';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -28,8 +30,8 @@ export type Exchange = {
   path: string;
   headers: IncomingHttpHeaders;
   body: Buffer;
-  /** Lets the server behind the line carry it out. Its answer goes no further until it is returned. */
-  pass(): Promise<Answer>;
+  /** Lets the server behind the line carry it out, with other headers if given. Its answer goes no further until it is returned. */
+  pass(changed?: IncomingHttpHeaders): Promise<Answer>;
 };
 
 /** What happens to a request on its way: what is returned is the answer; `cut` breaks the connection without a byte. */
@@ -52,22 +54,26 @@ export async function startLine(hostname = 'localhost', { https = false } = {}):
   const handlers: { path: string | null; handler: Handler }[] = [];
   const exchanges: Line['exchanges'] = [];
   const listener: RequestListener = async (incoming, outgoing) => {
-    const { method = '', url = '', headers } = incoming;
+    const { method = '', url = '' } = incoming;
+    const headers = headersOf(incoming);
     const record: Line['exchanges'][number] = { method, path: url, headers };
     exchanges.push(record);
     const body = await buffer(incoming).catch(() => null);
     if (!body) return;
-    const exchange = { method, path: url, headers, body, pass: () => forward(target, incoming, body) };
+    const pass: Exchange['pass'] = (changed) => forward(target, incoming, { ...headers, ...changed }, body);
+    const exchange = { method, path: url, headers, body, pass };
     const found = handlers.find((one) => one.path === null || one.path === url.split('?')[0]);
     const answer = await (found ? found.handler(exchange) : exchange.pass()).catch(() => 'cut' as const);
     record.status = answer === 'cut' ? 0 : answer.status;
     if (answer === 'cut') incoming.socket.destroy();
     else send(outgoing, answer);
   };
-  const server = https ? createTlsServer(certificate(), listener) : createServer(listener);
+  const server = https ? createHttp2Server(listener) : createServer(listener);
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => sockets.add(socket));
   await new Promise<void>((resolve) => server.listen(0, hostname === 'localhost' ? hostname : '127.0.0.1', resolve));
   onTestFinished(async () => {
-    server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => server.close(resolve));
   });
   const address = server.address();
@@ -92,21 +98,43 @@ function send(outgoing: ServerResponse, { status, headers, body, breaksOff }: An
   else outgoing.end(body);
 }
 
+/** As browsers speak with services on the web. What differs for the listener, `headersOf` makes up for. */
+function createHttp2Server(listener: RequestListener) {
+  return createSecureServer({ ...certificate(), allowHTTP1: true }, listener as never);
+}
+
+function headersOf({ headers }: IncomingMessage): IncomingHttpHeaders {
+  const named = Object.entries(headers).filter(([name]) => !name.startsWith(':'));
+  return { host: headers[':authority']?.toString(), ...Object.fromEntries(named) };
+}
+
 /** Without keeping connections: what a server breaks off is then this one answer. */
-function forward(target: string, { method, url, headers, socket }: IncomingMessage, body: Buffer): Promise<Answer> {
-  const { connection: _, ...rest } = headers;
-  const forwarded = { ...rest, 'x-forwarded-for': socket.remoteAddress };
+function forward(
+  target: string,
+  { method, url, socket }: IncomingMessage,
+  asked: IncomingHttpHeaders,
+  body: Buffer,
+): Promise<Answer> {
+  const headers = { ...withoutConnection(asked), 'x-forwarded-for': socket.remoteAddress };
   return new Promise((resolve, reject) => {
-    const passed = open(`${target}${url}`, { method, headers: forwarded, agent: false } as object, (response) => {
-      const { connection: _, 'transfer-encoding': __, ...answered } = response.headers;
-      buffer(response).then(
-        (read) => resolve({ status: response.statusCode ?? 0, headers: answered, body: read }),
-        reject,
-      );
+    const passed = open(`${target}${url}`, { method, headers, agent: false } as RequestOptions, async (response) => {
+      const { statusCode: status = 0 } = response;
+      const whole = buffer(response).then((read) => ({
+        status,
+        headers: withoutConnection(response.headers),
+        body: read,
+      }));
+      whole.then(resolve, reject);
     });
     passed.once('error', reject);
     passed.end(body);
   });
+}
+
+/** What concerns one connection only (RFC 9110 §7.6.1). */
+function withoutConnection(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const { connection: _, 'keep-alive': __, 'transfer-encoding': ___, ...rest } = headers;
+  return rest;
 }
 
 let made: { key: string; cert: string } | undefined;

@@ -90,10 +90,10 @@ export function statusOf(tab: Page, path: string): Promise<number> {
 }
 
 /** What a service answers that is not Gatehouse's usual one. */
-export function problem(status: number, code: string, headers: Record<string, string> = {}): Answer {
+export function problem(status: number, code: string, headers: Answer['headers'] = {}): Answer {
   return {
     status,
-    headers: { 'content-type': 'application/problem+json', ...headers },
+    headers: { ...headers, 'content-type': 'application/problem+json' },
     body: JSON.stringify({ type: 'about:blank', title: code, status, code }),
   };
 }
