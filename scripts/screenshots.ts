@@ -18,7 +18,10 @@ const SHOTS: Record<string, BrowserContextOptions> = {
 const out = process.argv[2] ?? 'docs/images';
 const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-screenshots-'));
 await buildPlayground(folder);
-const service = await startService(folder);
+const service = await startService(
+  { PLAYGROUND_ENABLED: 'true', SIMULATED_FAULTS_ENABLED: 'true' },
+  { playgroundFolder: folder },
+);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox'],

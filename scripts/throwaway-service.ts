@@ -1,19 +1,21 @@
 import { randomBytes } from 'node:crypto';
+import type { BuildAppOptions } from '../src/app.js';
 import { loadConfig } from '../src/config.js';
 import { startServer } from '../src/start-server.js';
 import { developmentMail } from './development-mail.js';
-import { developmentPlayground } from './development-playground.js';
 import { findFreePort } from './embedded-postgres.js';
 import { createThrowawayDatabase } from './throwaway-database.js';
-
-export type RunningService = { url: string; stop: () => Promise<void> };
 
 /**
  * Starts a service as `npm run dev` does, but on an empty database that goes when it is stopped.
  *
- * @param playgroundFolder where the playground was built; without it there is none, and no simulated fault
+ * @param settings whatever differs
+ * @param options how the app is built, where that differs
  */
-export async function startService(playgroundFolder?: string): Promise<RunningService> {
+export async function startService(
+  settings: NodeJS.ProcessEnv = {},
+  options: BuildAppOptions = {},
+): Promise<{ url: string; stop: () => Promise<void> }> {
   const database = await createThrowawayDatabase();
   const port = await findFreePort();
   const url = `http://localhost:${port}`;
@@ -28,11 +30,11 @@ export async function startService(playgroundFolder?: string): Promise<RunningSe
     RATE_LIMIT_PER_MINUTE: '0',
     RATE_LIMIT_CREDENTIALS_PER_MINUTE: '0',
     LOG_LEVEL: 'silent',
-    ...developmentMail(url),
-    ...(playgroundFolder ? developmentPlayground(url) : {}),
+    ...developmentMail(settings.ISSUER_URL ?? url),
+    ...settings,
   };
   try {
-    const app = await startServer(loadConfig(environment), playgroundFolder ? { playgroundFolder } : {});
+    const app = await startServer(loadConfig(environment), options);
     return { url, stop: () => app.close().then(database.drop) };
   } catch (error) {
     await database.drop();

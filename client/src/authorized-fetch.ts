@@ -10,27 +10,26 @@ type Tokens = {
 /**
  * A `fetch` that adds the token where it belongs, and repeats once what was refused for an old one.
  *
- * @param gatehouse its origin, the first that gets the token
- * @param others origins that get it too
+ * @param gatehouse where its own addresses begin; others of its origin may be the app's
+ * @param origins that get the token
  */
 export function createAuthorizedFetch(
   send: typeof fetch,
   tokens: Tokens,
   gatehouse: string,
-  others: readonly string[],
+  origins: readonly string[],
 ): typeof fetch {
   return async (input, init) => {
     const request = new Request(input, init);
     const { headers, signal } = request;
-    const { origin } = new URL(request.url);
-    const atGatehouse = origin === gatehouse;
-    if (!(atGatehouse || others.includes(origin)) || headers.has('authorization')) return send(request);
+    if (!origins.includes(new URL(request.url).origin) || headers.has('authorization')) return send(request);
     const token = await unlessAborted(tokens.getAccessToken(), signal);
     if (!token) return send(request);
 
     // Whoever sends a stream has to say so, and a stream can be sent only once.
     const copy = init && 'duplex' in init ? null : request.clone();
     headers.set('authorization', `Bearer ${token}`);
+    const atGatehouse = request.url.startsWith(gatehouse);
     const response = await send(request);
     if (!refusesToken(response, atGatehouse)) {
       if (atGatehouse && response.ok) tokens.accept();

@@ -14,7 +14,11 @@ export function createClient(options: ClientOptions = {}): Client {
   // Only pages have a cookie to share.
   const tabsName = page && !tokenStore && `gatehouse ${baseUrl}`;
   const { shown, tokens, enter, transport } = createKeeper(call, tokenStore, tabsName);
-  const authorizedFetch = createAuthorizedFetch(send, tokens, new URL(baseUrl).origin, [page, ...apiOrigins]);
+  const authorizedFetch = createAuthorizedFetch(send, tokens, `${baseUrl}/v1/`, [
+    new URL(baseUrl).origin,
+    page,
+    ...apiOrigins,
+  ]);
   const callAuthorized = createCall(authorizedFetch, baseUrl, credentials);
   const endSessions = (path: string) => callAuthorized<void>('DELETE', `/v1/sessions${path}`);
   const askAgain = async () => void (await shown.refresh());

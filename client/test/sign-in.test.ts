@@ -3,7 +3,7 @@ import { sql } from '../../test/support/database.js';
 import { codeOf, enrol } from '../../test/support/second-factor.js';
 import { freshEmail, logIn, PASSWORD } from '../../test/support/test-app.js';
 import { GatehouseError } from '../src/index.js';
-import { startClient, startSignedIn } from './support.js';
+import { type Line, startClient, startSignedIn } from './support.js';
 
 const endOf = async (sessionId: string) => {
   const [row] = await sql('SELECT end_reason, generation, confirmed_generation FROM sessions WHERE id = $1', [
@@ -160,6 +160,16 @@ test('lets Gatehouse see each new generation once when the app calls only other 
     await vi.waitFor(confirmed, { timeout: 10_000, interval: 100 });
   }
   expect(countOf('/v1/me')).toBe(2);
+});
+
+test("does not take an answer of the app's own API for one of Gatehouse's, though both share an origin", async () => {
+  const line: Line = async (request, pass) => (request.url.endsWith('/api/data') ? new Response('{}') : pass(request));
+  const { client, baseUrl, sessionId, countOf } = await startSignedIn({ line });
+  await client.refresh();
+  await client.fetch(`${baseUrl}/api/data`);
+  const confirmed = async () => expect(await endOf(sessionId)).toMatchObject({ confirmed_generation: 2 });
+  await vi.waitFor(confirmed, { timeout: 10_000, interval: 100 });
+  expect(countOf('/v1/me')).toBe(1);
 });
 
 test('sends nothing more for that when the app calls Gatehouse anyway', async () => {

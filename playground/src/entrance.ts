@@ -25,6 +25,8 @@ export function createEntrance({ client, api, hasMailbox }: EntranceOptions) {
       one.hidden = one !== form;
       if (one !== form && one !== enter) resetForm(one);
     }
+    // Why somebody is out is old news by then.
+    if (form !== enter) byId('sign-out-reason').hidden = true;
   }
 
   function chooseWay(): void {

@@ -76,7 +76,7 @@ function explain(page: number, server: ServerSide | null): string {
         : 'Not confirmed yet: the server has not seen the first token in use.';
     default:
       return page > 1
-        ? `Confirmed: the server has seen token ${page} in use. Whoever comes with an older one is a thief.`
+        ? `Confirmed: the server has seen token ${page} in use. Whoever comes with an older one now is a thief.`
         : 'Confirmed: the server has seen the first token in use.';
   }
 }

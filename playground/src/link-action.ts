@@ -36,13 +36,13 @@ const KINDS: Record<string, Kind> = {
   },
 };
 
-type LinkActionOptions = { api: Api; client: Client; onPasswordReset: () => void };
+type LinkActionOptions = { api: Api; client: Client; onPasswordReset: () => void; onDone: () => void };
 
 /**
  * What a link in a mail asks for, `#action=…&token=…`. The token leaves the address bar and the history at once, and
  * waits here, for a click.
  */
-export function createLinkAction({ api, client, onPasswordReset }: LinkActionOptions) {
+export function createLinkAction({ api, client, onPasswordReset, onDone }: LinkActionOptions) {
   const section = byId('link-action');
   const form = byId('link-action-form', HTMLFormElement);
   let waiting: { kind: Kind; token: string } | null = null;
@@ -89,6 +89,7 @@ export function createLinkAction({ api, client, onPasswordReset }: LinkActionOpt
     byId('you').focus();
     // The client hears what became of its user and of its session.
     if (client.user) await client.refresh().catch(() => {});
+    onDone();
   });
   byId('link-action-dismiss').addEventListener('click', () => {
     close();

@@ -32,11 +32,11 @@ const api = createApi(client, watch.fetchAs());
 const entrance = createEntrance({ client, api, hasMailbox: settings.mailbox });
 const account = createAccount({ client, api, hasMailbox: settings.mailbox });
 const tokenPanel = createTokenPanel();
-const secondFactor = createSecondFactor({ api, withRecentSignIn: createProof(client) });
+const secondFactor = createSecondFactor({ api, withRecentSignIn: createProof(client), onChange: loadPanels });
 const sessionsPanel = createSessionsPanel(client, settings.faults, loadPanels);
 const eventsPanel = createEventsPanel(api);
 const faults = settings.faults ? createFaultsPanel({ client, watch, diagram, tricks, generations }) : null;
-const linkAction = createLinkAction({ api, client, onPasswordReset: entrance.suggestSignIn });
+const linkAction = createLinkAction({ api, client, onPasswordReset: entrance.suggestSignIn, onDone: loadPanels });
 if (settings.mailbox) createMailboxPanel(linkAction.open);
 
 client.subscribe((event) => void hear(event));
@@ -46,7 +46,7 @@ else if (client.user === undefined) byId('waiting').textContent = 'The server do
 
 async function hear(event: AuthEvent): Promise<void> {
   if (event.type === 'signed_out') {
-    diagram.note(`signed out: ${event.reason}`, true);
+    diagram.note(`signed out: ${event.reason}`, event.reason !== 'logout');
     announce(reasonInWords(event.reason));
     show(event.reason);
     return;
@@ -68,6 +68,7 @@ function show(reason?: string): void {
   const [before, after] = [byId('entrance'), byId('account')];
   byId('waiting').hidden = true;
   byId('sign-out-reason').hidden = reason === undefined;
+  byId('sign-out-reason').toggleAttribute('data-bad', reason !== 'logout');
   byId('sign-out-reason').textContent = reason === undefined ? '' : reasonInWords(reason);
   // Whoever used what is about to vanish must not be thrown to the top of the page.
   const mustMoveFocus = (isSignedIn ? before : after).contains(document.activeElement);
@@ -82,7 +83,6 @@ function show(reason?: string): void {
     if (mustMoveFocus) byId('who').focus();
     return;
   }
-  watch.noteGeneration(null);
   generations.holds(null);
   tokenPanel.clear();
   sessionsPanel.empty('Where you are signed in, once you are.');

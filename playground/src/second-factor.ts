@@ -7,10 +7,10 @@ import { createPassword, createTextField } from './second-factor-fields.js';
 
 type Status = { enabled: boolean; recovery_codes_left: number };
 type Enrolment = { secret: string; otpauth_url: string };
-type SecondFactorOptions = { api: Api; withRecentSignIn: WithRecentSignIn };
+type SecondFactorOptions = { api: Api; withRecentSignIn: WithRecentSignIn; onChange: () => void };
 
 /** Turns the second factor on and off. Its secret and its recovery codes are in the page only while they are shown. */
-export function createSecondFactor({ api, withRecentSignIn }: SecondFactorOptions) {
+export function createSecondFactor({ api, withRecentSignIn, onChange }: SecondFactorOptions) {
   const details = byId('second-factor', HTMLDetailsElement);
   const body = byId('second-factor-body');
   const state = byId('second-factor-state');
@@ -64,6 +64,7 @@ export function createSecondFactor({ api, withRecentSignIn }: SecondFactorOption
       const { recovery_codes } = await withRecentSignIn(confirm);
       state.textContent = 'on';
       showRecoveryCodes(recovery_codes);
+      onChange();
     });
     body.replaceChildren(form);
     code.input.focus();
@@ -98,6 +99,7 @@ export function createSecondFactor({ api, withRecentSignIn }: SecondFactorOption
       const proof = { password, code: code.replaceAll(' ', '') };
       await withRecentSignIn(() => api.own('POST', '/v1/me/second-factor/disable', proof));
       say('The second factor is off.');
+      onChange();
       await load();
       details.querySelector('summary')?.focus();
     });

@@ -9,7 +9,7 @@ export type Watch = {
   /** @param speaker who asks, where it is not simply this page */
   fetchAs(speaker?: string): typeof fetch;
   /** Which refresh token is in the cookie now, where this page did not see it come (another tab did). */
-  noteGeneration(generation: number | null): void;
+  noteGeneration(generation: number): void;
   /** How many requests had no answer so far. */
   unanswered(): number;
 };

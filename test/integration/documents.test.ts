@@ -33,17 +33,38 @@ test('docs/openapi.json is what the service serves, and names every error code',
   for (const code of Object.keys(ERROR_CODES)) expect(served.body, code).toContain(`"${code}"`);
 });
 
-const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', ...markdownBelow('docs')];
+const documents = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  'client/README.md',
+  'postman/README.md',
+  ...markdownBelow('docs'),
+];
 
 describe('links between documents lead somewhere', () => {
   test.each(documents)('%s', (file) => {
     for (const [, target = ''] of read(file).matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^https?:|^#|^mailto:/.test(target)) continue;
-      const linked = path.join(path.dirname(file), target.split('#')[0] ?? '');
+      if (/^https?:|^mailto:/.test(target)) continue;
+      const [name = '', heading] = target.split('#');
+      const linked = name === '' ? file : path.join(path.dirname(file), name);
       expect(existsSync(linked), `${file} → ${target}`).toBe(true);
+      if (heading !== undefined) expect(headingsOf(linked), `${file} → ${target}`).toContain(heading);
     }
   });
 });
+
+/** As GitHub names them in addresses. */
+function headingsOf(file: string): string[] {
+  const prose = read(file).replace(/^```[\s\S]*?^```$/gm, '');
+  return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{Letter}\p{Number}\s_-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 function markdownBelow(folder: string): string[] {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
