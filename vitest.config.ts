@@ -34,6 +34,15 @@ export default defineConfig({
           testTimeout: 90_000,
         },
       },
+      {
+        test: {
+          name: 'browser',
+          include: ['test/browser/**/*.test.ts'],
+          ...database,
+          setupFiles: [...database.setupFiles, 'test/support/browser-after-each-file.ts'],
+          testTimeout: 60_000,
+        },
+      },
     ],
   },
 });
