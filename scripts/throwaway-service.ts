@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { BuildAppOptions } from '../src/app.js';
 import { loadConfig } from '../src/config.js';
 import { startServer } from '../src/start-server.js';
 import { developmentMail } from './development-mail.js';
@@ -9,9 +10,11 @@ import { createThrowawayDatabase } from './throwaway-database.js';
  * Starts a service as `npm run dev` does, but on an empty database that goes when it is stopped.
  *
  * @param settings whatever differs
+ * @param options how the app is built, where that differs
  */
 export async function startService(
   settings: NodeJS.ProcessEnv = {},
+  options: BuildAppOptions = {},
 ): Promise<{ url: string; stop: () => Promise<void> }> {
   const database = await createThrowawayDatabase();
   const port = await findFreePort();
@@ -31,7 +34,7 @@ export async function startService(
     ...settings,
   };
   try {
-    const app = await startServer(loadConfig(environment));
+    const app = await startServer(loadConfig(environment), options);
     return { url, stop: () => app.close().then(database.drop) };
   } catch (error) {
     await database.drop();
