@@ -92,7 +92,7 @@ test.each([
   // The same successor, and not one more.
   expect(await sessionRow(sessionId)).toMatchObject({ generation, end_reason: null });
   expect(await cookieGeneration(context)).toBe(generation);
-  expect(await statusOf(other, '/v1/me')).toBe(200);
+  expect(await statusOf(other, '/v1/sessions')).toBe(200);
   expect(await eventsIn(other)).toEqual(['signed_in', 'refreshed']);
 });
 
@@ -121,7 +121,7 @@ test('a tab that is frozen with the lock in its hands delays the others, and no 
   const other = await openTab();
   expect(await userIn(other)).toBe(email);
   expect(countOf(line, REFRESH)).toBe(1);
-  expect(await statusOf(other, '/v1/me')).toBe(200);
+  expect(await statusOf(other, '/v1/sessions')).toBe(200);
   expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });
 });
 
@@ -144,8 +144,8 @@ test('a tab that the browser freezes in the middle of a refresh goes on when it 
   late.open();
   await session.send('Page.setWebLifecycleState', { state: 'active' });
   expect(await tab.evaluate(async () => (await client.refresh())?.email)).toBe(email);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
-  expect(await statusOf(other, '/v1/me')).toBe(200);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
+  expect(await statusOf(other, '/v1/sessions')).toBe(200);
   expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });
   expect((await eventsIn(tab)).concat(await eventsIn(other))).not.toContainEqual(expect.stringContaining('signed_out'));
 });
@@ -174,7 +174,7 @@ test('a tab that is answered late, when others have gone on without it, signs no
   // Waits for the slow one no longer than its lock or its request may last; is given the same token, then the next one.
   await quick.evaluate(() => client.refresh());
   await quick.evaluate(() => client.refresh());
-  expect(await statusOf(quick, '/v1/me')).toBe(200);
+  expect(await statusOf(quick, '/v1/sessions')).toBe(200);
   await expect.poll(() => sessionRow(sessionId)).toMatchObject({ confirmed_generation: before.generation + 2 });
   late.open();
   await slowlyRefreshed;

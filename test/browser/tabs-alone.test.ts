@@ -31,7 +31,7 @@ test('five tabs that can neither lock nor talk, opened at once, stay signed in: 
       await one.evaluate(() => client.ready);
       expect(await userIn(one)).toBe(email);
       expect(await eventsIn(one)).toEqual(['signed_in']);
-      expect(await statusOf(one, '/v1/me')).toBe(200);
+      expect(await statusOf(one, '/v1/sessions')).toBe(200);
     }
     stop();
     expect(await sessionRow(sessionId)).toMatchObject({ generation: 1 + round, end_reason: null });
@@ -56,6 +56,6 @@ test('a tab that cannot lock, and whose request is overtaken by two refreshes of
   await quick.evaluate(() => client.refresh());
   arrive();
   expect(await refreshed).toBe(email);
-  expect(await statusOf(quick, '/v1/me')).toBe(200);
+  expect(await statusOf(quick, '/v1/sessions')).toBe(200);
   expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });
 });
