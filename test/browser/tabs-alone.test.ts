@@ -38,24 +38,3 @@ test('five tabs that can neither lock nor talk, opened at once, stay signed in: 
     await Promise.all(tabs.map((one) => one.close()));
   }
 });
-
-test('a tab that cannot lock, and whose request is overtaken by two refreshes of another, is no thief', async () => {
-  const { context, openTab: open, line, tab, email, sessionId } = await startSignedIn();
-  await tab.close();
-  await takeHelpAway(context);
-  const [slow, quick] = [await open(), await open()];
-  const { open: arrive, opened } = createGate();
-  const stop = line.handle(REFRESH, ({ pass }) => {
-    stop();
-    return opened.then(() => pass());
-  });
-  const asked = countOf(line, REFRESH);
-  const refreshed = slow.evaluate(async () => (await client.refresh())?.email);
-  await expect.poll(() => countOf(line, REFRESH), { timeout: 10_000 }).toBe(asked + 1);
-  await quick.evaluate(() => client.refresh());
-  await quick.evaluate(() => client.refresh());
-  arrive();
-  expect(await refreshed).toBe(email);
-  expect(await statusOf(quick, '/v1/sessions')).toBe(200);
-  expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });
-});
