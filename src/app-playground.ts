@@ -11,6 +11,7 @@ import { createFaults, type Faults } from './modules/simulated-faults/faults.js'
 import { type GateOptions, guard } from './plugins/gate.js';
 import type { OriginRule } from './plugins/origin-rule.js';
 import { playground } from './plugins/playground.js';
+import { onlyThisMachine } from './plugins/this-machine.js';
 
 /**
  * Makes the service one that can be broken on purpose, where that is configured. Before all plugins and routes.
@@ -42,23 +43,23 @@ export async function registerPlayground(
 ): Promise<void> {
   await app.register(async (scope) => {
     keepReachable(scope);
-    if (mailbox) await scope.register(mailboxRoutes, { mailbox });
     if (config.playgroundEnabled) {
       const settings = { service_name: config.serviceName, mailbox: mailbox !== null, faults: faults !== null };
       await scope.register(playground, { folder, settings });
     }
-    if (faults) {
+    await scope.register(async (here) => {
+      here.addHook('onRequest', onlyThisMachine);
+      // Or any page that is open in the same browser could break it.
+      here.addHook('preParsing', originRule.always);
+      if (mailbox) await here.register(mailboxRoutes, { mailbox });
+      if (!faults) return;
       const repository = createSessionRepository(database);
       const service = createFaultService({ repository, sessions, confirmations, keys, keyRing, clock });
-      await scope.register(async (breaking) => {
-        // Or any page that is open in the same browser could break it.
-        breaking.addHook('preParsing', originRule.always);
-        await breaking.register(faultRoutes, { faults, service });
-        await breaking.register(async (own) => {
-          guard(own, gate);
-          await own.register(ownFaultRoutes, { faults, service });
-        });
+      await here.register(faultRoutes, { faults, service });
+      await here.register(async (own) => {
+        guard(own, gate);
+        await own.register(ownFaultRoutes, { faults, service });
       });
-    }
+    });
   });
 }

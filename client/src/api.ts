@@ -19,7 +19,7 @@ export type Call = <Answer>(
 ) => Promise<Answer>;
 
 /** A server that says nothing for so long has been given up: no lock is held for ever. */
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 10_000;
 
 /** What ends a sign-in. Everything else says nothing about the session, and so must not end it. */
 const SIGNED_OUT = /^refresh_token_|^session_(expired|ended)$/;

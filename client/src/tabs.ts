@@ -1,5 +1,8 @@
-/** How long one tab waits for another: it may be frozen, and the server keeps parallel refreshes right anyway. */
-const LOCK_TIMEOUT_MS = 5_000;
+/**
+ * How long one tab waits for another: longer than a request of that one can last, so that no answer comes late and puts
+ * an older cookie back. Past it the other tab is frozen, and the server keeps parallel refreshes right anyway.
+ */
+const LOCK_TIMEOUT_MS = 12_000;
 
 export type Tabs<Message> = {
   /** Runs what changes the cookie: one at a time, in all tabs where they can lock, else in this one. */

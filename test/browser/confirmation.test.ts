@@ -40,6 +40,7 @@ test('an app that calls Gatehouse anyway causes no request besides its own', asy
   expect(await statusOf(tab, '/v1/sessions')).toBe(200);
   await clock.runFor(300_000);
   await expect.poll(() => sessionRow(sessionId), BOUND).toMatchObject({ generation: 2, confirmed_generation: 2 });
+  expect(countOf(line, '/v1/me')).toBe(0);
   expect(callsOn(line)).toEqual([
     'POST /v1/auth/register 201',
     'GET /v1/sessions 200',

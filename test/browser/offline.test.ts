@@ -90,7 +90,7 @@ test('an hour offline signs nobody out, asks now and then, and is over at once',
   await context.setOffline(false);
   // No clock moves: the network itself is the signal.
   await expect.poll(() => eventsIn(tab), BOUND).toEqual(['signed_in', 'refreshed']);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
   expect(await sessionRow(sessionId)).toMatchObject({ generation: 2, end_reason: null });
 });
 
@@ -113,8 +113,8 @@ test('after sleep, a request gets its new token first', async () => {
   const old = await tab.evaluate(() => client.getAccessToken());
   await sleep(tab, 3_600);
   expect(callsOn(line)).toEqual([]);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
-  expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/me 200']);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
+  expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/sessions 200']);
   expect(line.exchanges.at(-1)?.headers.authorization).not.toBe(`Bearer ${old}`);
   expect(await userIn(tab)).toBe(email);
 });
@@ -125,8 +125,8 @@ test('a tab that is seen again after sleep has its new token before it is used',
   await sleep(tab, 3_600);
   await show(tab, true);
   await expect.poll(() => eventsIn(tab), BOUND).toEqual(['signed_in', 'refreshed']);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
-  expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/me 200']);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
+  expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/sessions 200']);
 });
 
 test('a hidden tab asks for nothing until it is seen or needed', async () => {
@@ -134,7 +134,7 @@ test('a hidden tab asks for nothing until it is seen or needed', async () => {
   await show(tab, false);
   await pass(tab, 3_600, 60);
   expect(countOf(line, REFRESH)).toBe(0);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
   expect(countOf(line, REFRESH)).toBe(1);
   await pass(tab, 3_600, 60);
   await show(tab, true);

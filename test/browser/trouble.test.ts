@@ -38,7 +38,7 @@ test.each<[string, Answer | 'cut', string]>([
   const mend = line.handle(REFRESH, async () => answer);
   expect(await tab.evaluate(() => client.refresh().catch((error) => error.code))).toBe(code);
   expect(await userIn(tab)).toBe(email);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
   // A tab that knows nothing yet says neither this nor that.
   const other = await open();
   expect(await userIn(other)).toBeUndefined();
@@ -46,7 +46,8 @@ test.each<[string, Answer | 'cut', string]>([
   mend();
   expect(await tab.evaluate(async () => (await client.refresh())?.email)).toBe(email);
   await expect.poll(() => userIn(other), { timeout: 20_000 }).toBe(email);
-  expect(await eventsIn(tab)).toEqual(['signed_in', 'refreshed']);
+  // Once, or twice where the other tab came first.
+  expect((await eventsIn(tab)).join()).toMatch(/^signed_in(,refreshed)+$/);
   expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });
 });
 

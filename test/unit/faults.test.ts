@@ -22,6 +22,15 @@ test('one answer is lost, however often it was asked for', () => {
   expect(faults.takeLoss()).toBe(true);
 });
 
+test('an answer that nobody came for within a minute is lost no more', () => {
+  const { clock, faults } = createFaultsAt(0);
+  faults.loseNextAnswer();
+  clock.time = 59_999;
+  expect(faults.isLosingNextAnswer()).toBe(true);
+  clock.time = 60_000;
+  expect([faults.isLosingNextAnswer(), faults.takeLoss()]).toEqual([false, false]);
+});
+
 test('offline lasts as long as was said last, and ends with 0', () => {
   const { clock, faults } = createFaultsAt(1_000);
   faults.goOffline(60);

@@ -2,22 +2,26 @@ import type { Clock } from '../../shared/clock.js';
 
 export type Faults = ReturnType<typeof createFaults>;
 
+const LOSING_MS = 60_000;
+
 /** Which faults are simulated at the moment. */
 export function createFaults(clock: Clock) {
-  let losingNextAnswer = false;
+  let losingUntil = Number.NEGATIVE_INFINITY;
   let offlineUntil = Number.NEGATIVE_INFINITY;
+  const isLosingNextAnswer = () => clock.now() < losingUntil;
 
   return {
+    /** Within a minute: later, nobody would know why. */
     loseNextAnswer(): void {
-      losingNextAnswer = true;
+      losingUntil = clock.now() + LOSING_MS;
     },
 
-    isLosingNextAnswer: (): boolean => losingNextAnswer,
+    isLosingNextAnswer,
 
     /** Whether the answer at hand is the one that is to be lost. True once for each time that one was asked for. */
     takeLoss(): boolean {
-      const isLost = losingNextAnswer;
-      losingNextAnswer = false;
+      const isLost = isLosingNextAnswer();
+      losingUntil = Number.NEGATIVE_INFINITY;
       return isLost;
     },
 
