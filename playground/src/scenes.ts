@@ -69,6 +69,8 @@ export async function replayAsThief(stage: Stage): Promise<string> {
   const { client, diagram, generations, tell } = stage;
   tell('A few refreshes first, so that there is an old token to steal…');
   while (generations.page() < 3) await refresh(stage);
+  // Used at once, or the client would do so in the middle of the scene, to confirm it.
+  await client.fetch('/v1/me');
   const generation = generations.page() - 2;
   const isOut = nextEvent(client, 'signed_out', PATIENCE_MS);
   const carries = `a copy of refresh token ${generation}`;
