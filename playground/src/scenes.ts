@@ -69,6 +69,8 @@ export async function replayAsThief(stage: Stage): Promise<string> {
   const { client, diagram, generations, tell } = stage;
   tell('A few refreshes first, so that there is an old token to steal…');
   while (generations.page() < 3) await refresh(stage);
+  // Used at once, or the client would do so in the middle of the scene, to confirm it.
+  await client.fetch('/v1/me');
   const generation = generations.page() - 2;
   const isOut = nextEvent(client, 'signed_out', PATIENCE_MS);
   const carries = `a copy of refresh token ${generation}`;
@@ -80,6 +82,8 @@ export async function replayAsThief(stage: Stage): Promise<string> {
   tell('Now you make a request, and know nothing of it…');
   await sleep(PAUSE_MS);
   await client.fetch('/v1/me');
+  // A client that has replaced a token only seconds ago leaves it at that refusal, so as not to run in circles.
+  if (client.user) await client.refresh();
   const out = await isOut;
   return out?.type === 'signed_out'
     ? `The thief got ${status} ${body.code}, and you were signed out: ${out.reason}. Sign in again and look at the events.`

@@ -84,7 +84,7 @@ describe('the playground', () => {
     // The owner finds both in the events afterwards, and a mail.
     await signIn(page, email);
     await page.getByText('A copied refresh token came back').waitFor();
-    await page.getByText('203.0.113.66').waitFor();
+    await page.getByText('from 203.0.113.66, Thief/1.0').waitFor();
     await page.getByText(/^A device was signed out/).waitFor();
     expect(withoutRefusals(troubles)).toEqual([]);
   });
