@@ -60,5 +60,5 @@ async function signIn(page: Page, isNew: boolean): Promise<void> {
 
 async function play(page: Page, scene: string, outcome: RegExp): Promise<void> {
   await page.locator(`#${scene}`).click();
-  await page.locator(`output[for=${scene}]`).filter({ hasText: outcome }).waitFor();
+  await page.locator(`#${scene}-outcome`).filter({ hasText: outcome }).waitFor();
 }

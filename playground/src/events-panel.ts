@@ -9,7 +9,7 @@ type AccountEvent = {
   created_at: string;
 };
 
-const SHOWN = 12;
+const SHOWN = 8;
 
 const WORDS: Record<string, string> = {
   register: 'Account made',
