@@ -1,5 +1,5 @@
 import { type Call, reasonOfSignOut, type TokenResponse } from './api.js';
-import { GatehouseError } from './error.js';
+import type { GatehouseError } from './error.js';
 import { type HeldTokens, holdTokens } from './held-tokens.js';
 import { openHint } from './hint.js';
 import { connectTabs } from './tabs.js';
@@ -99,16 +99,20 @@ export function createKeeper(call: Call, tokenStore: TokenStore | undefined, tab
   /** One at a time; whoever asks meanwhile gets the same answer. A failure to ask says nothing about the session. */
   async function refresh(): Promise<User | null> {
     const before = held;
+    const ending = isEnding();
     refreshing ??= tabs
       .exclusively(async () => {
         // While this tab waited, another one refreshed, or somebody signed in or out.
         if (held !== before) return;
-        if (hint.read() === 'ending') {
+        if (isEnding()) {
           signOut('logout', true);
           return sayLogout();
         }
+        // Another tab has said it.
+        if (ending) return;
         try {
-          const answer = await askForTokens();
+          const body = bodyOf(await tokenStore?.getItem(REFRESH_TOKEN));
+          const answer = await call<TokenResponse>('POST', '/v1/auth/refresh', null, body);
           // Who signed out meanwhile stays out.
           if (held || held === before) await hold(answer);
         } catch (error) {
@@ -126,10 +130,9 @@ export function createKeeper(call: Call, tokenStore: TokenStore | undefined, tab
     return held?.user ?? null;
   }
 
-  async function askForTokens(): Promise<TokenResponse> {
-    const refreshToken = await tokenStore?.getItem(REFRESH_TOKEN);
-    if (tokenStore && !refreshToken) throw new GatehouseError({ status: 401, code: 'refresh_token_missing' });
-    return call('POST', '/v1/auth/refresh', null, bodyOf(refreshToken));
+  /** Whether a session was left, here or in another tab, and Gatehouse does not know yet. */
+  function isEnding(): boolean {
+    return hint.read() === 'ending';
   }
 
   /** As `refresh`, unless the last attempt failed a moment ago. */
@@ -169,7 +172,7 @@ export function createKeeper(call: Call, tokenStore: TokenStore | undefined, tab
   /** Signs in, or changes the sign-in, by a call that may answer with tokens. */
   function enter(path: string, body: object, bearer?: string | null): Promise<EnterAnswer> {
     return tabs.exclusively(async () => {
-      if (hint.read() === 'ending') await sayLogout().catch(ignore);
+      if (isEnding()) await sayLogout().catch(ignore);
       const answer = await call<EnterAnswer>('POST', path, bearer, body);
       if (answer.access_token) await hold(answer);
       return answer;
