@@ -40,7 +40,8 @@ export default defineConfig({
           include: ['test/browser/**/*.test.ts'],
           ...database,
           setupFiles: [...database.setupFiles, 'test/support/browser-after-each-file.ts'],
-          testTimeout: 60_000,
+          // A page takes its time where many open at once.
+          testTimeout: 120_000,
         },
       },
     ],

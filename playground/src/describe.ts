@@ -52,8 +52,12 @@ function contentOf(answer: Record<string, unknown>): string {
   const generation = generationIn(answer);
   if (generation !== null) return `access token ${generation} · Set-Cookie: refresh token ${generation}`;
   if (answer.mfa_required) return 'a second factor, please';
-  if (Array.isArray(answer.sessions)) return `${answer.sessions.length} sessions`;
-  if (Array.isArray(answer.events)) return `${answer.events.length} events`;
+  if (Array.isArray(answer.sessions)) return count(answer.sessions, 'session');
+  if (Array.isArray(answer.events)) return count(answer.events, 'event');
   if (typeof answer.email === 'string') return answer.email;
   return '';
+}
+
+function count(things: unknown[], name: string): string {
+  return `${things.length} ${name}${things.length === 1 ? '' : 's'}`;
 }

@@ -85,7 +85,7 @@ export function createDiagram() {
     /** A question and its answer in one short line. */
     passing(said: Said, answer: Said): void {
       const carries = [said.carries, answer.carries].filter(Boolean).join(' → ');
-      arrow('both', { label: `${said.label} ${answer.label}`, carries, isBad: false }, 'browser');
+      arrow('both', { label: `${said.label} · ${answer.label}`, carries, isBad: false }, 'browser');
     },
 
     /** What the browser's side makes of it. */

@@ -9,7 +9,7 @@ type AccountEvent = {
   created_at: string;
 };
 
-const SHOWN = 12;
+const SHOWN = 8;
 
 const WORDS: Record<string, string> = {
   register: 'Account made',
@@ -64,8 +64,8 @@ function row({ type, ip, user_agent, created_at }: AccountEvent): HTMLLIElement 
       'div',
       {},
       make('strong', {}, WORDS[type] ?? type),
-      make('p', { class: 'quiet' }, timeOf(created_at), ip && ` · ${ip}`, agent && ` · ${agent}`),
+      make('p', { class: 'quiet' }, make('code', {}, type), ' · ', timeOf(created_at)),
+      make('p', { class: 'quiet' }, ip && `from ${ip}`, agent && `, ${agent}`),
     ),
-    make('code', { class: 'quiet' }, type),
   );
 }

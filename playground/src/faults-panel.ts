@@ -1,5 +1,6 @@
 import { byId, make } from './dom.js';
 import { messageOf } from './form.js';
+import { announce } from './news.js';
 import {
   goOffline,
   letTokenExpire,
@@ -64,7 +65,7 @@ export function createFaultsPanel(stage: Omit<Stage, 'tell'>) {
   const items = SCENES.map((scene) => {
     const start = make('button', { type: 'button', class: 'secondary', id: scene.id }, scene.title);
     start.setAttribute('aria-describedby', `${scene.id}-text`);
-    const outcome = make('output', { class: 'outcome', for: scene.id });
+    const outcome = make('p', { class: 'outcome', id: `${scene.id}-outcome` });
     start.addEventListener('click', () => void play(scene, outcome));
     const text = make('p', { id: `${scene.id}-text` }, scene.text);
     return { start, outcome, item: make('li', {}, start, text, outcome) };
@@ -73,7 +74,7 @@ export function createFaultsPanel(stage: Omit<Stage, 'tell'>) {
   byId('faults').hidden = false;
   draw();
 
-  async function play(scene: Scene, outcome: HTMLOutputElement): Promise<void> {
+  async function play(scene: Scene, outcome: HTMLElement): Promise<void> {
     if (playing || !isSignedIn) return;
     playing = scene;
     for (const other of items) other.outcome.textContent = '';
@@ -85,6 +86,7 @@ export function createFaultsPanel(stage: Omit<Stage, 'tell'>) {
     stage.diagram.scene(scene.title);
     const came = await scene.play({ ...stage, tell }).catch(messageOf);
     tell(came);
+    announce(came);
     stage.diagram.sceneEnd(came);
     playing = null;
     draw();

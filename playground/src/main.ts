@@ -21,6 +21,7 @@ import { createWatch } from './watched-fetch.js';
 
 const settings = await loadSettings();
 byId('service-name').textContent = settings.service_name;
+document.title = `${settings.service_name} playground`;
 
 const diagram = createDiagram();
 const tricks = createTricks();

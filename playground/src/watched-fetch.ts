@@ -20,14 +20,14 @@ export function createWatch(diagram: Diagram, tricks: Tricks, onExchange: () => 
   let unanswered = 0;
 
   async function exchange(request: Request, speaker: string | undefined): Promise<Response> {
-    const { pathname } = new URL(request.url);
     tamperWithRequest(tricks, request);
-    const said = describeRequest(request, inCookie);
-    const isPassing = IN_PASSING.test(said.label);
     const startedAt = performance.now();
     const answering = fetch(request);
-    // Not before all that is sent at the same moment is under way: drawing takes time.
+    // What is sent at the same moment goes first: drawing takes longer than a server that is near.
     await null;
+    const { pathname } = new URL(request.url);
+    const said = describeRequest(request, inCookie);
+    const isPassing = IN_PASSING.test(said.label);
     const line = isPassing ? null : diagram.request(said, speaker);
     let response: Response;
     try {
@@ -59,7 +59,7 @@ export function createWatch(diagram: Diagram, tricks: Tricks, onExchange: () => 
 
   return {
     fetchAs: (speaker) => async (input, init) => {
-      const request = new Request(input, init);
+      const request = input instanceof Request && !init ? input : new Request(input, init);
       // How the page looks behind the scenes is no part of the play.
       return /^\/(dev|playground)\//.test(new URL(request.url).pathname)
         ? fetch(request)

@@ -41,9 +41,9 @@ test('an API that always answers 401 gets each request twice at most, and Gateho
 test('a Gatehouse that refuses its own newest tokens sees a bounded number of requests', async () => {
   const { tab, line, email } = await startSignedIn();
   const challenge = { 'www-authenticate': 'Bearer realm="test", error="invalid_token"' };
-  line.handle('/v1/me', async () => ({ status: 401, headers: challenge }));
-  for (let call = 0; call < 10; call += 1) expect(await statusOf(tab, '/v1/me')).toBe(401);
-  expect(countOf(line, '/v1/me')).toBeLessThanOrEqual(20);
+  line.handle('/v1/sessions', async () => ({ status: 401, headers: challenge }));
+  for (let call = 0; call < 10; call += 1) expect(await statusOf(tab, '/v1/sessions')).toBe(401);
+  expect(countOf(line, '/v1/sessions')).toBeLessThanOrEqual(20);
   expect(countOf(line, REFRESH)).toBeLessThanOrEqual(2);
   expect(await userIn(tab)).toBe(email);
 });

@@ -1,6 +1,7 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import type { Line } from '../support/browser-line.js';
+import { sql } from '../support/database.js';
 import {
   cookieGeneration,
   countOf,
@@ -91,7 +92,7 @@ test.each([
   // The same successor, and not one more.
   expect(await sessionRow(sessionId)).toMatchObject({ generation, end_reason: null });
   expect(await cookieGeneration(context)).toBe(generation);
-  expect(await statusOf(other, '/v1/me')).toBe(200);
+  expect(await statusOf(other, '/v1/sessions')).toBe(200);
   expect(await eventsIn(other)).toEqual(['signed_in', 'refreshed']);
 });
 
@@ -120,7 +121,7 @@ test('a tab that is frozen with the lock in its hands delays the others, and no 
   const other = await openTab();
   expect(await userIn(other)).toBe(email);
   expect(countOf(line, REFRESH)).toBe(1);
-  expect(await statusOf(other, '/v1/me')).toBe(200);
+  expect(await statusOf(other, '/v1/sessions')).toBe(200);
   expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });
 });
 
@@ -143,8 +144,45 @@ test('a tab that the browser freezes in the middle of a refresh goes on when it 
   late.open();
   await session.send('Page.setWebLifecycleState', { state: 'active' });
   expect(await tab.evaluate(async () => (await client.refresh())?.email)).toBe(email);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
-  expect(await statusOf(other, '/v1/me')).toBe(200);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
+  expect(await statusOf(other, '/v1/sessions')).toBe(200);
   expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });
   expect((await eventsIn(tab)).concat(await eventsIn(other))).not.toContainEqual(expect.stringContaining('signed_out'));
+});
+
+test('a tab that is answered late, when others have gone on without it, signs nobody out later', {
+  timeout: 120_000,
+}, async () => {
+  const { context, openTab: open, line, tab, email, sessionId } = await startSignedIn();
+  await tab.close();
+  const [slow, quick] = [await open(), await open()];
+  const late = createGate();
+  const stop = line.handle(REFRESH, async ({ pass }) => {
+    stop();
+    const answer = await pass();
+    await late.opened;
+    return answer;
+  });
+  const before = await sessionRow(sessionId);
+  const slowlyRefreshed = slow.evaluate(() =>
+    client.refresh().then(
+      () => {},
+      () => {},
+    ),
+  );
+  await expect.poll(() => sessionRow(sessionId)).toMatchObject({ generation: before.generation + 1 });
+  // Waits for the slow one no longer than its lock or its request may last; is given the same token, then the next one.
+  await quick.evaluate(() => client.refresh());
+  await quick.evaluate(() => client.refresh());
+  expect(await statusOf(quick, '/v1/sessions')).toBe(200);
+  await expect.poll(() => sessionRow(sessionId)).toMatchObject({ confirmed_generation: before.generation + 2 });
+  late.open();
+  await slowlyRefreshed;
+  // The late answer brought the cookie before the last one: that must not be what is presented once the grace is over.
+  const isCurrent = async () => (await cookieGeneration(context)) === (await sessionRow(sessionId)).generation;
+  await expect.poll(isCurrent, { timeout: 10_000, message: 'the cookie is the current one' }).toBe(true);
+  await sql("UPDATE sessions SET rotated_at = rotated_at - interval '1 minute' WHERE id = $1", [sessionId]);
+  await reload(quick);
+  expect(await userIn(quick)).toBe(email);
+  expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });
 });

@@ -1,43 +1,10 @@
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
-import { openBrowser } from '../support/browser.js';
-import {
-  callsOn,
-  countOf,
-  eventsIn,
-  REFRESH,
-  sessionRow,
-  signUp,
-  startSite,
-  statusOf,
-  userIn,
-} from './support/site.js';
-import { openTab } from './support/tab.js';
+import { pass, passUntil, sleep, startAtStandstill } from './support/clock.js';
+import { callsOn, countOf, eventsIn, REFRESH, sessionRow, statusOf, userIn } from './support/site.js';
+import { reload } from './support/tab.js';
 
 const BOUND = { timeout: 20_000 };
-
-/** As `startSignedIn`, in a browser whose clock is in the hands of the test: it stands still. */
-async function startAtStandstill() {
-  const site = await startSite();
-  const context = await openBrowser();
-  await context.clock.install();
-  await context.clock.pauseAt(Date.now() + 1_000);
-  const tab = await openTab(context, site.origin);
-  const person = await signUp(tab);
-  site.line.exchanges.length = 0;
-  return { ...site, ...person, context, tab, openTab: () => openTab(context, site.origin) };
-}
-
-/** Lets time pass in small steps, so that what happens meanwhile takes no longer than it would. */
-async function pass(tab: Page, seconds: number, step = 10): Promise<void> {
-  for (let passed = 0; passed < seconds; passed += step) await tab.context().clock.runFor(step * 1_000);
-}
-
-/** The clock as a machine finds it that slept: no timer ran. */
-async function sleep(tab: Page, seconds: number): Promise<void> {
-  const now = await tab.evaluate(() => Date.now());
-  await tab.context().clock.setSystemTime(now + seconds * 1_000);
-}
 
 /** As browsers tell of a tab that is hidden, or seen again. */
 async function show(tab: Page, shown: boolean): Promise<void> {
@@ -70,7 +37,7 @@ test('a token is replaced a while before it expires, unasked', async () => {
   const { tab, line } = await startAtStandstill();
   await pass(tab, 530);
   expect(countOf(line, REFRESH)).toBe(0);
-  await pass(tab, 20);
+  await passUntil(tab, () => countOf(line, REFRESH) > 0, 20);
   await expect.poll(() => eventsIn(tab), BOUND).toEqual(['signed_in', 'refreshed']);
   expect(countOf(line, REFRESH)).toBe(1);
 });
@@ -90,7 +57,7 @@ test('an hour offline signs nobody out, asks now and then, and is over at once',
   await context.setOffline(false);
   // No clock moves: the network itself is the signal.
   await expect.poll(() => eventsIn(tab), BOUND).toEqual(['signed_in', 'refreshed']);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
   expect(await sessionRow(sessionId)).toMatchObject({ generation: 2, end_reason: null });
 });
 
@@ -98,12 +65,12 @@ test('a tab that is loaded offline does not know who is signed in, and does not 
   const { tab, line, email } = await startAtStandstill();
   // The page comes from somewhere nearby, as from a service worker; Gatehouse is out of reach.
   const mend = line.handle(REFRESH, async () => 'cut');
-  await tab.reload();
-  await tab.evaluate(() => client.ready);
+  await reload(tab);
   expect(await userIn(tab)).toBeUndefined();
   expect(await tab.evaluate(() => client.getAccessToken().catch(({ code }) => code))).toBe('network_error');
   mend();
-  await pass(tab, 10);
+  const asked = countOf(line, REFRESH);
+  await passUntil(tab, () => countOf(line, REFRESH) > asked, 10);
   await expect.poll(() => userIn(tab), BOUND).toBe(email);
   expect(await eventsIn(tab)).toEqual(['signed_in']);
 });
@@ -113,8 +80,8 @@ test('after sleep, a request gets its new token first', async () => {
   const old = await tab.evaluate(() => client.getAccessToken());
   await sleep(tab, 3_600);
   expect(callsOn(line)).toEqual([]);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
-  expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/me 200']);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
+  expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/sessions 200']);
   expect(line.exchanges.at(-1)?.headers.authorization).not.toBe(`Bearer ${old}`);
   expect(await userIn(tab)).toBe(email);
 });
@@ -125,8 +92,8 @@ test('a tab that is seen again after sleep has its new token before it is used',
   await sleep(tab, 3_600);
   await show(tab, true);
   await expect.poll(() => eventsIn(tab), BOUND).toEqual(['signed_in', 'refreshed']);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
-  expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/me 200']);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
+  expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/sessions 200']);
 });
 
 test('a hidden tab asks for nothing until it is seen or needed', async () => {
@@ -134,7 +101,7 @@ test('a hidden tab asks for nothing until it is seen or needed', async () => {
   await show(tab, false);
   await pass(tab, 3_600, 60);
   expect(countOf(line, REFRESH)).toBe(0);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
   expect(countOf(line, REFRESH)).toBe(1);
   await pass(tab, 3_600, 60);
   await show(tab, true);

@@ -10,8 +10,8 @@ test('a reload keeps the sign-in, and asks for one refresh only', async () => {
     await reload(tab);
     expect(await userIn(tab)).toBe(email);
     expect(await eventsIn(tab)).toEqual(['signed_in']);
-    expect(await statusOf(tab, '/v1/me')).toBe(200);
-    expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/me 200']);
+    expect(await statusOf(tab, '/v1/sessions')).toBe(200);
+    expect(callsOn(line)).toEqual(['POST /v1/auth/refresh 200', 'GET /v1/sessions 200']);
     expect(await sessionRow(sessionId)).toMatchObject({ generation: 1 + round, end_reason: null });
   }
 });

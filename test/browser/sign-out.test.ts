@@ -39,7 +39,7 @@ test('signing out in one tab empties the others at once, and no access token is 
     expect(await tab.evaluate(() => client.session)).toBeNull();
     expect(await tab.evaluate(() => client.getAccessToken())).toBeNull();
     // Sent without a token.
-    expect(await statusOf(tab, '/v1/me')).toBe(401);
+    expect(await statusOf(tab, '/v1/sessions')).toBe(401);
   }
   for (const token of tokens) {
     expect((await getMe(app, token ?? '')).json()).toMatchObject({ code: 'session_ended', reason: 'logout' });
@@ -47,7 +47,7 @@ test('signing out in one tab empties the others at once, and no access token is 
   expect(await refreshCookie(context)).toBeUndefined();
   expect(countOf(line, LOGOUT)).toBe(1);
   expect(countOf(line, REFRESH)).toBe(0);
-  expect(line.exchanges.filter(({ path, headers }) => path === '/v1/me' && headers.authorization)).toEqual([]);
+  expect(line.exchanges.filter(({ path, headers }) => path === '/v1/sessions' && headers.authorization)).toEqual([]);
 });
 
 test('other tabs are emptied before Gatehouse has answered', async () => {
@@ -68,7 +68,7 @@ test('signing in in one tab signs in the others, without a request of theirs', a
   for (const tab of tabs) {
     await expect.poll(() => userIn(tab), BOUND).toBe(email);
     expect((await eventsIn(tab)).at(-1)).toBe('signed_in');
-    expect(await statusOf(tab, '/v1/me')).toBe(200);
+    expect(await statusOf(tab, '/v1/sessions')).toBe(200);
   }
   expect(countOf(line, REFRESH)).toBe(0);
 });
@@ -153,7 +153,7 @@ test.each<[string, string, (started: Awaited<ReturnType<typeof startThreeTabs>>)
   const status =
     reason === 'idle'
       ? await tabs[1].evaluate(async () => (await client.refresh()) && 200)
-      : await statusOf(tabs[1], '/v1/me');
+      : await statusOf(tabs[1], '/v1/sessions');
   expect(status).toBe(reason === 'idle' ? null : 401);
   for (const tab of tabs) {
     await expect.poll(() => eventsIn(tab), BOUND).toContain(`signed_out: ${reason}`);
@@ -176,7 +176,7 @@ test('changing the password keeps this sign-in in all tabs, and ends the others'
   expect(await sessionRow(other.sessionId)).toMatchObject({ end_reason: 'password_changed' });
   for (const tab of tabs) {
     await expect.poll(() => eventsIn(tab), BOUND).toEqual(expect.arrayContaining(['refreshed']));
-    expect(await statusOf(tab, '/v1/me')).toBe(200);
+    expect(await statusOf(tab, '/v1/sessions')).toBe(200);
     expect(await userIn(tab)).toBe(email);
   }
   expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });

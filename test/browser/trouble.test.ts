@@ -1,19 +1,8 @@
 import { expect, test } from 'vitest';
-import { openBrowser } from '../support/browser.js';
 import type { Answer } from '../support/browser-line.js';
-import {
-  countOf,
-  eventsIn,
-  problem,
-  REFRESH,
-  sessionRow,
-  signUp,
-  startSignedIn,
-  startSite,
-  statusOf,
-  userIn,
-} from './support/site.js';
-import { openTab, reload } from './support/tab.js';
+import { pass, passUntil, sleep, startAtStandstill } from './support/clock.js';
+import { countOf, eventsIn, problem, REFRESH, sessionRow, startSignedIn, statusOf, userIn } from './support/site.js';
+import { reload } from './support/tab.js';
 
 const html = { 'content-type': 'text/html' };
 
@@ -38,7 +27,7 @@ test.each<[string, Answer | 'cut', string]>([
   const mend = line.handle(REFRESH, async () => answer);
   expect(await tab.evaluate(() => client.refresh().catch((error) => error.code))).toBe(code);
   expect(await userIn(tab)).toBe(email);
-  expect(await statusOf(tab, '/v1/me')).toBe(200);
+  expect(await statusOf(tab, '/v1/sessions')).toBe(200);
   // A tab that knows nothing yet says neither this nor that.
   const other = await open();
   expect(await userIn(other)).toBeUndefined();
@@ -46,7 +35,8 @@ test.each<[string, Answer | 'cut', string]>([
   mend();
   expect(await tab.evaluate(async () => (await client.refresh())?.email)).toBe(email);
   await expect.poll(() => userIn(other), { timeout: 20_000 }).toBe(email);
-  expect(await eventsIn(tab)).toEqual(['signed_in', 'refreshed']);
+  // Once, or twice where the other tab came first.
+  expect((await eventsIn(tab)).join()).toMatch(/^signed_in(,refreshed)+$/);
   expect(await sessionRow(sessionId)).toMatchObject({ end_reason: null });
 });
 
@@ -63,26 +53,18 @@ test('JSON of something else in the place of tokens signs nobody out', async () 
 });
 
 test.each([429, 503])('%d with Retry-After is asked again after that time, and not before', async (status) => {
-  const { origin, line } = await startSite();
-  const context = await openBrowser();
-  await context.clock.install();
-  await context.clock.pauseAt(Date.now() + 1_000);
-  const tab = await openTab(context, origin);
-  await signUp(tab);
+  const { tab, line } = await startAtStandstill();
   const mend = line.handle(REFRESH, async () => problem(status, 'unavailable', { 'retry-after': '120' }));
   await tab.evaluate(() => client.refresh().catch(() => {}));
   expect(countOf(line, REFRESH)).toBe(1);
-  // The token is due meanwhile: still nobody asks.
-  await context.clock.setSystemTime(Date.now() + 3_600_000);
-  for (let second = 0; second < 110; second += 10) await context.clock.runFor(10_000);
+  // The token is old meanwhile: still nobody asks.
+  await sleep(tab, 3_600);
+  await pass(tab, 110);
   expect(await tab.evaluate(() => client.getAccessToken().catch(({ retryAfter }) => retryAfter))).toBe(120);
-  await reload(tab);
-  expect(countOf(line, REFRESH)).toBe(2);
+  expect(countOf(line, REFRESH)).toBe(1);
   mend();
-  for (let second = 0; second < 110; second += 10) await context.clock.runFor(10_000);
-  expect(countOf(line, REFRESH)).toBe(2);
   // Half as long again at most: not all clients at once.
-  for (let second = 0; second < 80; second += 10) await context.clock.runFor(10_000);
-  await expect.poll(() => eventsIn(tab), { timeout: 20_000 }).toEqual(['signed_in']);
-  expect(countOf(line, REFRESH)).toBe(3);
+  await passUntil(tab, () => countOf(line, REFRESH) > 1, 80);
+  await expect.poll(() => eventsIn(tab), { timeout: 20_000 }).toEqual(['signed_in', 'refreshed']);
+  expect(countOf(line, REFRESH)).toBe(2);
 });

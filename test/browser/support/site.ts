@@ -61,10 +61,13 @@ export async function refreshCookie(context: BrowserContext): Promise<string | u
   return (await context.cookies()).find(({ name }) => name.endsWith('refresh_token'))?.value;
 }
 
-/** What browsers asked the service, without the test page: `POST /v1/auth/refresh 200`. */
+/**
+ * What browsers asked the service: `POST /v1/auth/refresh 200`. Without the test page, and without what confirms a
+ * generation, which comes at a time of its own.
+ */
 export function callsOn(line: Line): string[] {
   return line.exchanges
-    .filter(({ path }) => !path.startsWith('/test-page') && path !== '/favicon.ico')
+    .filter(({ path }) => !/^\/(test-page|favicon\.ico|v1\/me$)/.test(path))
     .map(({ method, path, status }) => `${method} ${path} ${status}`);
 }
 
