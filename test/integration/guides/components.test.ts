@@ -115,13 +115,16 @@ test('use-orders.ts shows each person their own orders and nobody else’s, and 
     const of = JSON.parse(atob(request.headers.get('authorization')?.split('.')[1] ?? '')).sub;
     const status = statuses.length === 0 ? 503 : 200;
     statuses.push(status);
-    return Response.json({ of }, { status });
+    return Response.json(status === 200 ? { of } : { code: 'unavailable' }, { status });
   };
   const { useUser } = await load<{ useUser: () => { id: string } | null | undefined }>('react/use-user.ts');
   const { useOrders } = await load<{ useOrders: () => unknown }>('react/use-orders.ts');
   const { mount } = await load<Framework>('node_modules/react/index.js');
   const { renders } = mount(() => ({ of: useUser()?.id, orders: useOrders() }));
   await expect.poll(() => statuses).toEqual([503]);
+  // By the time that a whole request has been answered, the refusal has long been taken in.
+  await auth.sessions.list();
+  expect(renders).toEqual([{ of: second.id, orders: undefined }]);
   for (const { id, email } of [first, second]) {
     await auth.logout();
     await auth.login({ email, password: PASSWORD });
