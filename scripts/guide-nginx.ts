@@ -152,6 +152,14 @@ const checks: Record<string, () => Promise<void>> = {
     assert.equal((await ask('/v1/auth/refresh', { ...through, method: 'POST', headers })).status, 200);
   },
 
+  'a front door does not say of its own domain what Gatehouse says of its host': async () => {
+    const inFront = await ask('/v1/me', { port: ports.frontDoor, from: '127.0.0.13' });
+    assert.equal(inFront.json().code, 'access_token_missing');
+    assert.equal(inFront.headers['strict-transport-security'], undefined);
+    const under = await ask('/v1/me', { from: '127.0.0.13' });
+    assert.match(String(under.headers['strict-transport-security']), /includeSubDomains/);
+  },
+
   'while Gatehouse is away, nobody passes and nobody is told that they are signed out': async () => {
     const { bearer } = await register({ from: '127.0.0.12' });
     await stopService();

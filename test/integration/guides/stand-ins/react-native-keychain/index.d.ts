@@ -12,3 +12,6 @@ export function getGenericPassword(
 ): Promise<false | (Result & { username: string; password: string })>;
 export function setGenericPassword(username: string, password: string, options?: Options): Promise<false | Result>;
 export function resetGenericPassword(options?: Options): Promise<boolean>;
+
+/** Only of the stand-in: whether it does as it is told. */
+export const keychain: { works: boolean };

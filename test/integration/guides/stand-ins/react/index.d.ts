@@ -11,3 +11,5 @@ export type FormEvent<Target> = { currentTarget: Target; preventDefault(): void 
 
 /** Only of the stand-in: shows what one component's hook returns, each time that it renders. */
 export function mount<Result>(hook: () => Result): { renders: Result[]; unmount(): void };
+/** Only of the stand-in: what it returns on a server. */
+export function renderOnServer<Result>(hook: () => Result): Result;

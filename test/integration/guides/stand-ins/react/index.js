@@ -1,23 +1,76 @@
-/** The one component that is rendered at the moment. */
+/** The one component that is rendered at the moment, and which of its hooks comes next. */
 let rendering;
+let next;
 
-/** Renders a hook anew whenever the store's snapshot is another one, as React does for a component of its own. */
+/** Renders a hook as React does for a component of its own: anew after each change, and effects after each render. */
 export function mount(hook) {
-  const component = { renders: [], unsubscribe: undefined, getSnapshot: undefined, shown: undefined, render };
+  const component = { hooks: [], effects: [], isScheduled: false, isMounted: true, update };
+  const renders = [];
   function render() {
+    component.isScheduled = false;
     rendering = component;
-    component.renders.push(hook());
+    next = 0;
+    renders.push(hook());
     rendering = undefined;
+    for (const run of component.effects.splice(0)) run();
+  }
+  function update() {
+    if (component.isScheduled || !component.isMounted) return;
+    component.isScheduled = true;
+    queueMicrotask(() => component.isMounted && render());
+  }
+  function unmount() {
+    component.isMounted = false;
+    for (const { cleanUp } of component.hooks) cleanUp?.();
   }
   render();
-  return { renders: component.renders, unmount: () => component.unsubscribe?.() };
+  return { renders, unmount };
 }
 
-export function useSyncExternalStore(subscribe, getSnapshot) {
+/** Renders once, and runs no effects. */
+export function renderOnServer(hook) {
+  rendering = { hooks: [], effects: [], isOnServer: true };
+  next = 0;
+  const result = hook();
+  rendering = undefined;
+  return result;
+}
+
+function useOwn(initial) {
   const component = rendering;
-  component.shown = getSnapshot();
-  component.unsubscribe ??= subscribe(() => {
-    if (!Object.is(component.shown, getSnapshot())) component.render();
+  const index = next++;
+  component.hooks[index] ??= initial;
+  return [component.hooks[index], component];
+}
+
+export function useState(initial) {
+  const [own, component] = useOwn({ state: initial });
+  const set = (state) => {
+    if (Object.is(own.state, state)) return;
+    own.state = state;
+    component.update();
+  };
+  return [own.state, set];
+}
+
+export function useEffect(effect, dependencies) {
+  const [own, component] = useOwn({ dependencies: [Symbol('none yet')] });
+  if (dependencies?.every((one, index) => Object.is(one, own.dependencies[index]))) return;
+  own.dependencies = dependencies ?? [Symbol('never the same')];
+  component.effects.push(() => {
+    own.cleanUp?.();
+    own.cleanUp = effect();
   });
-  return component.shown;
+}
+
+export function useSyncExternalStore(subscribe, getSnapshot, getServerSnapshot) {
+  const [own, component] = useOwn({});
+  own.shown = component.isOnServer ? getServerSnapshot() : getSnapshot();
+  useEffect(() => {
+    const check = () => Object.is(own.shown, getSnapshot()) || component.update();
+    const unsubscribe = subscribe(check);
+    check();
+    return unsubscribe;
+  }, [subscribe]);
+  return own.shown;
 }
