@@ -49,7 +49,9 @@ function refusesToken({ status, headers }: Response, atGatehouse: boolean): bool
 }
 
 /** Leaves off waiting; what was waited for goes on, since others wait for it too. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+function unlessAborted<T>(promise: Promise<T>, signal?: AbortSignal): Promise<T> {
+  // Requests of an older React Native have no signal unless they are given one.
+  if (!signal) return promise;
   return Promise.race([
     new Promise<never>((_, reject) => {
       const abort = () => reject(signal.reason);
