@@ -81,6 +81,7 @@ export async function buildSessionServices(config: Config, app: FastifyInstance)
       keyUpkeep.refresh();
       mailWaiting.raise();
     },
+    notify: (channel, payload) => database.$executeRaw`SELECT pg_notify(${channel}, ${payload})`,
     log,
   });
   app.addHook('onClose', async () => {

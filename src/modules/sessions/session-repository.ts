@@ -1,5 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Statements } from '../../database/database.js';
+import { isConnectionLost } from '../../database/faults.js';
 import { Prisma } from '../../generated/prisma/client.js';
 import type { ClientInfo } from '../../shared/client-info.js';
 import { insertEventsFrom } from '../audit/event-repository.js';
@@ -114,8 +115,12 @@ export function createSessionRepository(statements: Statements) {
     },
 
     /**
-     * Moves a live session from `generation` to the next one. The condition is what makes it happen once, whoever
-     * else tries; only columns that no index holds are changed, so that the update is heap-only.
+     * Moves a live session from `generation` to the next one.
+     *
+     * When the connection breaks under the statement, nobody knows whether that was committed. Then the row is asked: a
+     * session that was moved on just now has been moved by it (or by a tab that came at the same moment, who gets the
+     * same successor); one that is still at `generation` is moved by one more try, whose condition holds whatever
+     * becomes of the first.
      *
      * @returns null when the session is not live, not at that generation or does not use that transport
      */
@@ -125,25 +130,19 @@ export function createSessionRepository(statements: Statements) {
       transport: Transport,
       idleSeconds: number,
     ): Promise<SessionSnapshot | null> {
-      const rows = await statements.$queryRaw<SnapshotRow[]>`
-        UPDATE sessions s
-        SET generation = s.generation + 1,
-            -- Whoever presents a token has received it.
-            confirmed_generation = s.generation,
-            rotated_at = now(),
-            idle_expires_at = least(now() + make_interval(secs => ${idleSeconds}), s.expires_at)
-        FROM users u
-        WHERE s.id = ${sessionId}::uuid AND s.generation = ${generation} AND s.transport = ${transport}
-          AND ${IS_LIVE} AND u.id = s.user_id
-        RETURNING ${SNAPSHOT}`;
-      return rows[0] ? toSnapshot(rows[0]) : null;
+      try {
+        return await rotateOnce(sessionId, generation, transport, idleSeconds);
+      } catch (error) {
+        if (!isConnectionLost(error)) throw error;
+      }
+      return (
+        (await findJustMoved(sessionId, generation, transport)) ??
+        (await rotateOnce(sessionId, generation, transport, idleSeconds)) ??
+        (await findJustMoved(sessionId, generation, transport))
+      );
     },
 
-    async find(sessionId: string): Promise<SessionSnapshot | null> {
-      const rows = await statements.$queryRaw<SnapshotRow[]>`
-        SELECT ${SNAPSHOT} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ${sessionId}::uuid`;
-      return rows[0] ? toSnapshot(rows[0]) : null;
-    },
+    find,
 
     /** The live sessions of a person, newest first. */
     async listLive(userId: string): Promise<Session[]> {
@@ -173,7 +172,50 @@ export function createSessionRepository(statements: Statements) {
         UPDATE sessions s SET confirmed_generation = s.generation FROM due WHERE s.id = due.id`;
     },
   };
+
+  /** The condition is what makes it happen once, whoever else tries; only columns that no index holds are changed, so that the update is heap-only. */
+  async function rotateOnce(
+    sessionId: string,
+    generation: number,
+    transport: Transport,
+    idleSeconds: number,
+  ): Promise<SessionSnapshot | null> {
+    const rows = await statements.$queryRaw<SnapshotRow[]>`
+      UPDATE sessions s
+      SET generation = s.generation + 1,
+          -- Whoever presents a token has received it.
+          confirmed_generation = s.generation,
+          rotated_at = now(),
+          idle_expires_at = least(now() + make_interval(secs => ${idleSeconds}), s.expires_at)
+      FROM users u
+      WHERE s.id = ${sessionId}::uuid AND s.generation = ${generation} AND s.transport = ${transport}
+        AND ${IS_LIVE} AND u.id = s.user_id
+      RETURNING ${SNAPSHOT}`;
+    return rows[0] ? toSnapshot(rows[0]) : null;
+  }
+
+  async function find(sessionId: string): Promise<SessionSnapshot | null> {
+    const rows = await statements.$queryRaw<SnapshotRow[]>`
+      SELECT ${SNAPSHOT} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ${sessionId}::uuid`;
+    return rows[0] ? toSnapshot(rows[0]) : null;
+  }
+
+  /** The session, if it is live and was moved on from `generation` within the last few seconds. */
+  async function findJustMoved(
+    sessionId: string,
+    generation: number,
+    transport: Transport,
+  ): Promise<SessionSnapshot | null> {
+    const rows = await statements.$queryRaw<SnapshotRow[]>`
+      SELECT ${SNAPSHOT} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.id = ${sessionId}::uuid AND s.generation = ${generation + 1} AND s.transport = ${transport}
+        AND ${IS_LIVE} AND s.rotated_at > now() - make_interval(secs => ${JUST_NOW_SECONDS})`;
+    return rows[0] ? toSnapshot(rows[0]) : null;
+  }
 }
+
+/** Longer than a statement can take, so that what it did is told apart from what was done before. */
+const JUST_NOW_SECONDS = 5;
 
 const IS_LIVE = Prisma.sql`s.ended_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now()`;
 
