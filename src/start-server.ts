@@ -35,7 +35,11 @@ export function startServer(config: Config, options: BuildAppOptions = {}): Serv
     let { port } = config;
     try {
       if (!(await settlesWithin(built, SOON_MS))) {
-        await starting.listen({ host: config.host, port });
+        await starting.listen({
+          host: config.host,
+          port,
+          listenTextResolver: (address) => `Not ready yet, and alive at ${address}`,
+        });
         port = (starting.server.address() as AddressInfo).port;
       }
       await built;

@@ -54,7 +54,7 @@ test('listens while the database is away, alive and not ready, and serves as soo
   const proxy = await startTcpProxy(new URL(await testDatabaseUrl()));
   proxy.cut();
   const server = run('src/server.ts', [], await testEnvironment({ PORT: '0', DATABASE_URL: proxy.url }));
-  const [, url = ''] = await waitForOutput(server, /Server listening at (http:[^"]+)/);
+  const [, url = ''] = await waitForOutput(server, /alive at (http:[^"]+)/);
   expect((await fetch(`${url}/livez`)).status).toBe(200);
   const waiting = await fetch(`${url}/readyz`);
   expect(waiting.status).toBe(503);
@@ -81,7 +81,7 @@ test('ends at once when it is told to while it waits for the database', async ()
     [],
     await testEnvironment({ PORT: '0', DATABASE_URL: 'postgresql://nobody:secret-password@127.0.0.1:1/nothing' }),
   );
-  await waitForOutput(server, /Server listening at/);
+  await waitForOutput(server, /alive at http/);
   server.signal('SIGTERM');
   expect(await server.exit).toBe(0);
   expect(server.output()).not.toContain('secret-password');

@@ -130,7 +130,7 @@ test.each([
     const settings = { REFRESH_GRACE_SECONDS: grace, REFRESH_RECOVERY_SECONDS: recovery };
     const { app, proxy } = await behindProxy(settings);
     const person = await register(app);
-    const loss = proxy.loseAnswerTo('SET generation = s.generation + 1');
+    const loss = proxy.loseAnswerTo('generation = s.generation + 1');
     const answer = await refresh(app, person.refreshToken);
     expect(loss.isLost()).toBe(true);
     expect(answer.statusCode).toBe(200);
