@@ -5,10 +5,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseEnv } from 'node:util';
 import closeWithGrace from 'close-with-grace';
-import type { FastifyInstance } from 'fastify';
 import pretty from 'pino-pretty';
 import { type Config, ConfigError, loadConfig } from '../src/config.js';
-import { startServer } from '../src/start-server.js';
+import { type Server, startServer } from '../src/start-server.js';
 import { developmentMail } from './development-mail.js';
 import { buildPlayground, developmentPlayground } from './development-playground.js';
 import { type RunningPostgres, startEmbeddedPostgres } from './embedded-postgres.js';
@@ -22,12 +21,12 @@ const given = Object.fromEntries(Object.entries({ ...fromFile, ...process.env })
 const port = given.PORT ?? '3000';
 
 let postgres: Promise<RunningPostgres> | undefined;
-let app: FastifyInstance | undefined;
+let server: Server | undefined;
 
 // First of all: Ctrl-C may come while everything is only starting.
 closeWithGrace({ delay: 10_000, logger: false }, async ({ err }) => {
   if (err) console.error(explain(err));
-  await app?.close();
+  await server?.close();
   await stopPostgres();
 });
 stopWithParent();
@@ -47,10 +46,11 @@ try {
     DATABASE_URL: given.DATABASE_URL ?? running?.url('postgres'),
     APP_SECRETS: given.APP_SECRETS ?? appSecret,
   });
-  app = await startServer(config, {
+  server = startServer(config, {
     playgroundFolder: PLAYGROUND_FOLDER,
     logStream: pretty({ ignore: 'pid,hostname,service', translateTime: 'SYS:HH:MM:ss' }),
   });
+  await server.ready;
   console.log(banner(config, { embedded: postgres !== undefined }));
 } catch (error) {
   await stopPostgres();

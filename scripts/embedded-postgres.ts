@@ -41,7 +41,7 @@ export type EmbeddedPostgresOptions = {
 };
 
 /** As whom the server's programs run: Postgres refuses to run as root, so root becomes the user `postgres`. */
-type RunAs = { uid?: number; gid?: number };
+export type RunAs = { uid?: number; gid?: number };
 
 const USER = 'gatehouse';
 
@@ -163,7 +163,7 @@ async function start(
   }
 }
 
-async function postgresAccount(): Promise<RunAs> {
+export async function postgresAccount(): Promise<RunAs> {
   if (process.getuid?.() !== 0) return {};
   const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { stdio: ['ignore', 'pipe', 'ignore'] }));
   try {
@@ -176,7 +176,7 @@ async function postgresAccount(): Promise<RunAs> {
 }
 
 /** The folder of initdb, pg_ctl and postgres: where npm put them, or a copy where that is closed to the account. */
-async function binariesFor(runAs: RunAs): Promise<string> {
+export async function binariesFor(runAs: RunAs): Promise<string> {
   const native = nativeFolder();
   if (await prepare(native, runAs)) return path.join(native, 'bin');
 

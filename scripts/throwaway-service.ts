@@ -34,8 +34,9 @@ export async function startService(
     ...settings,
   };
   try {
-    const app = await startServer(loadConfig(environment), options);
-    return { url, stop: () => app.close().then(database.drop) };
+    const server = startServer(loadConfig(environment), options);
+    await server.ready;
+    return { url, stop: () => server.close().then(database.drop) };
   } catch (error) {
     await database.drop();
     throw error;

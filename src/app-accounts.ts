@@ -3,6 +3,7 @@ import { buildMail } from './app-mail.js';
 import type { SessionServices } from './app-sessions.js';
 import type { Config } from './config.js';
 import type { Statements } from './database/database.js';
+import { onceMoreIfUndone } from './database/retries.js';
 import { createAccountRepository } from './modules/accounts/account-repository.js';
 import { createAccountService } from './modules/accounts/account-service.js';
 import { createDepartureService } from './modules/accounts/departure-service.js';
@@ -36,7 +37,7 @@ import { createRefreshCookie } from './modules/sessions/refresh-cookie.js';
 import { createSessionRepository } from './modules/sessions/session-repository.js';
 
 /** How long a transaction may wait for a connection, and take. */
-const TRANSACTION_BOUNDS = { maxWait: 2_000, timeout: 4_000 };
+const TRANSACTION_BOUNDS = { maxWait: 1_500, timeout: 4_000 };
 
 /** What people do with their accounts: registering, signing in, passwords, mail. */
 export async function buildAccountServices(
@@ -74,7 +75,9 @@ export async function buildAccountServices(
     tokens: createOneTimeTokenRepository(statements),
   });
   const inTransaction: InTransaction = (work) =>
-    database.$transaction((transaction) => work(repositoriesOn(transaction)), TRANSACTION_BOUNDS);
+    onceMoreIfUndone(() =>
+      database.$transaction((transaction) => work(repositoriesOn(transaction)), TRANSACTION_BOUNDS),
+    );
   const repositories = repositoriesOn(database);
   const eventLog = createEventLog({
     repository: repositories.events,
@@ -176,6 +179,7 @@ export async function buildAccountServices(
     emails,
     passwordResets,
     mailbox,
+    hashWorkers: workers,
     cookies,
   };
 }

@@ -12,6 +12,7 @@ import { createEndedSessionFeed } from './modules/revocation/ended-session-feed.
 import { createEndedSessionRepository } from './modules/revocation/ended-session-repository.js';
 import { createEndedSessions } from './modules/revocation/ended-sessions.js';
 import { createConfirmations } from './modules/sessions/confirmations.js';
+import { createRotationBatches } from './modules/sessions/rotation-batches.js';
 import { createSessionRepository } from './modules/sessions/session-repository.js';
 import { createSessionService } from './modules/sessions/session-service.js';
 import { createAccessTokens } from './modules/tokens/access-tokens.js';
@@ -81,6 +82,7 @@ export async function buildSessionServices(config: Config, app: FastifyInstance)
       keyUpkeep.refresh();
       mailWaiting.raise();
     },
+    notify: (channel, payload) => database.$executeRaw`SELECT pg_notify(${channel}, ${payload})`,
     log,
   });
   app.addHook('onClose', async () => {
@@ -112,14 +114,20 @@ export async function buildSessionServices(config: Config, app: FastifyInstance)
   app.addHook('onClose', async () => {
     await Promise.all(notices);
   });
+  const idleSeconds = config.refreshIdleSeconds;
   const sessions = createSessionService({
     repository: sessionRepository,
+    rotations: createRotationBatches({
+      rotate: (rotation) => sessionRepository.rotate(rotation, idleSeconds),
+      rotateMany: (rotations) => sessionRepository.rotateMany(rotations, idleSeconds),
+      rotateInDoubt: (rotation) => sessionRepository.rotateInDoubt(rotation, idleSeconds),
+    }),
     keyRing,
     accessTokens,
     confirmations,
     endedSessions,
     policy: {
-      idleSeconds: config.refreshIdleSeconds,
+      idleSeconds,
       absoluteSeconds: config.refreshAbsoluteSeconds,
       graceSeconds: config.refreshGraceSeconds,
       recoverySeconds: config.refreshRecoverySeconds,

@@ -34,6 +34,8 @@ import { createOriginRule } from './plugins/origin-rule.js';
 import { rateLimits } from './plugins/rate-limits.js';
 import { loggerOptions, RequestLog } from './plugins/request-log.js';
 import { securityHeaders } from './plugins/security-headers.js';
+import { timeLimit } from './plugins/time-limit.js';
+import { underPressure } from './plugins/under-pressure.js';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
 
@@ -75,7 +77,7 @@ export async function buildApp(
     },
     clientErrorHandler: (error, socket) => answerUnreadable(error, socket, app),
     // Asked in a hook, where the answer can be a problem document.
-    http: { requireHostHeader: false },
+    http: { requireHostHeader: false, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   try {
@@ -93,10 +95,16 @@ export async function buildApp(
 
 type Services = SessionServices & Awaited<ReturnType<typeof buildAccountServices>>;
 
-async function registerPlugins(app: FastifyInstance, config: Config, { cookies }: Services, realm: string) {
+async function registerPlugins(
+  app: FastifyInstance,
+  config: Config,
+  { cookies, hashWorkers }: Services,
+  realm: string,
+) {
   decorateWithAuth(app);
   await app.register(gracefulClose);
   await app.register(clientGone);
+  await app.register(timeLimit, { spentHashing: (request) => hashWorkers.spentOn(request.clientGone) });
   await app.register(methodNotAllowed);
   await app.register(securityHeaders, { https: config.issuer.startsWith('https:') });
   await app.register(cors, { allowedOrigins: config.allowedOrigins });
@@ -105,6 +113,7 @@ async function registerPlugins(app: FastifyInstance, config: Config, { cookies }
     credentialsPerMinute: config.rateLimitCredentialsPerMinute,
   });
   await app.register(errors, { realm });
+  await app.register(underPressure, { maxEventLoopDelayMs: config.maxEventLoopDelayMs });
   await app.register(httpErrors);
   await app.register(jsonBody);
   await app.register(fastifyCookie);

@@ -117,6 +117,12 @@ export const ConfigSchema = Type.Object({
   MAIL_FROM: optional('Sender of mails, such as Example <no-reply@example.com>. Required with SMTP_URL.'),
   APP_URL: optional('Page of your app to which links in mails lead. Required with SMTP_URL.'),
   REQUIRE_VERIFIED_EMAIL: flag(false, 'Whether an address must be verified before the first sign-in. Needs SMTP_URL.'),
+  MAX_EVENT_LOOP_DELAY_MS: whole(
+    0,
+    60_000,
+    1_000,
+    'Milliseconds by which the process may lag before it answers 503 until it has recovered; 0 switches the check off.',
+  ),
   METRICS_PORT: Type.Optional(
     Type.Integer({
       minimum: 1,

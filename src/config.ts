@@ -146,6 +146,7 @@ function toConfig(environment: Environment) {
     serviceName: environment.SERVICE_NAME,
     mail: toMailConfig(environment),
     requireVerifiedEmail: environment.REQUIRE_VERIFIED_EMAIL,
+    maxEventLoopDelayMs: environment.MAX_EVENT_LOOP_DELAY_MS,
     metricsPort: environment.METRICS_PORT,
     docsEnabled: environment.DOCS_ENABLED,
     playgroundEnabled: environment.PLAYGROUND_ENABLED,

@@ -1,17 +1,90 @@
-import type { FastifyInstance } from 'fastify';
+import type { AddressInfo } from 'node:net';
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
 import { type BuildAppOptions, buildApp } from './app.js';
+import { buildStartingApp } from './app-starting.js';
 import type { Config } from './config.js';
+import { isDatabaseUnavailable } from './database/faults.js';
 import { applyMigrations } from './database/migrations.js';
+import { settlesWithin } from './shared/settles-within.js';
 
-/** Migrates if asked to, builds the app and listens. */
-export async function startServer(config: Config, options: BuildAppOptions = {}): Promise<FastifyInstance> {
-  if (config.migrateOnStart) await applyMigrations(config.databaseDirectUrl);
-  const app = await buildApp(config, options);
-  try {
-    await app.listen({ host: config.host, port: config.port });
-    return app;
-  } catch (error) {
-    await app.close();
-    throw error;
+export type Server = {
+  /** Resolves when the service listens, or was closed before; rejects when it cannot start. */
+  ready: Promise<void>;
+  /** Stops listening, answers what is in flight, and lets go of everything. */
+  close: () => Promise<void>;
+  log: FastifyBaseLogger;
+};
+
+/** A database that answers is done with by then; only who waits longer is told so. */
+const SOON_MS = 1_000;
+const FIRST_RETRY_MS = 100;
+const LAST_RETRY_MS = 1_000;
+
+/**
+ * Migrates if asked to, builds the app and listens. While the database cannot be asked, it tries again and again, and
+ * listens all the same: alive, not ready, everything else 503. What waiting cannot mend (a wrong password, a database
+ * that is not there, a port that is taken) ends the start.
+ */
+export function startServer(config: Config, options: BuildAppOptions = {}): Server {
+  const closing = new AbortController();
+  const starting = buildStartingApp(config, options);
+  let app: FastifyInstance | undefined;
+
+  async function start(): Promise<void> {
+    const built = build();
+    let { port } = config;
+    try {
+      if (!(await settlesWithin(built, SOON_MS))) {
+        await starting.listen({
+          host: config.host,
+          port,
+          listenTextResolver: (address) => `Not ready yet, and alive at ${address}`,
+        });
+        port = (starting.server.address() as AddressInfo).port;
+      }
+      await built;
+    } finally {
+      await starting.close();
+    }
+    await app?.listen({ host: config.host, port });
   }
+
+  async function build(): Promise<void> {
+    for (let attempt = 0; !closing.signal.aborted; attempt += 1) {
+      try {
+        if (config.migrateOnStart) await applyMigrations(config.databaseDirectUrl);
+        const built = await buildApp(config, options);
+        if (closing.signal.aborted) await built.close();
+        else app = built;
+        return;
+      } catch (error) {
+        if (!isDatabaseUnavailable(error)) throw error;
+        if (attempt === 0) starting.log.warn({ error: String(error) }, 'the database cannot be asked; waiting for it');
+      }
+      await sleep(Math.min(FIRST_RETRY_MS * 2 ** attempt, LAST_RETRY_MS), closing.signal);
+    }
+  }
+
+  const ready = start().catch(async (error) => {
+    await close();
+    throw error;
+  });
+
+  async function close(): Promise<void> {
+    closing.abort();
+    await starting.close();
+    await app?.close();
+  }
+
+  return { ready, close, log: starting.log };
+}
+
+function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }

@@ -1,7 +1,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { FastifyBaseLogger } from 'fastify';
+import type { Pool } from 'pg';
 import { type Prisma, PrismaClient } from '../generated/prisma/client.js';
-import { connectionOptions } from './connection-options.js';
+import { createPool } from './pool.js';
+import { withRetries } from './retries.js';
 
 export type Database = PrismaClient;
 
@@ -12,16 +14,22 @@ type DatabaseOptions = {
   url: string;
   poolSize: number;
   log: Pick<FastifyBaseLogger, 'warn'>;
+  /** Told the pool, for what counts its connections. */
+  onPool?: (pool: Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'>) => void;
 };
 
 /** Opens Prisma over one pool of connections. Nothing connects before the first query. */
-export function openDatabase({ url, poolSize, log }: DatabaseOptions): Database {
+export function openDatabase({ url, poolSize, log, onPool }: DatabaseOptions): Database {
   const warn = (error: Error) => log.warn({ error: error.message }, 'a database connection was lost');
-  const adapter = new PrismaPg(
-    { ...connectionOptions(url), max: poolSize },
-    { onPoolError: warn, onConnectionError: warn, statementNameGenerator: createStatementNames() },
-  );
-  return new PrismaClient({ adapter, errorFormat: 'minimal' });
+  const pool = createPool(url, poolSize);
+  onPool?.(pool);
+  const adapter = new PrismaPg(pool, {
+    disposeExternalPool: true,
+    onPoolError: warn,
+    onConnectionError: warn,
+    statementNameGenerator: createStatementNames(),
+  });
+  return new PrismaClient({ adapter: withRetries(adapter), errorFormat: 'minimal' });
 }
 
 /** More different statements than the service has; what comes past it is sent unnamed. */

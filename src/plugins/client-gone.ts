@@ -10,9 +10,11 @@ import fastifyPlugin from 'fastify-plugin';
 export const clientGone = fastifyPlugin(
   async (app: FastifyInstance) => {
     app.decorateRequest('response', null as unknown as ServerResponse);
+    app.decorateRequest('clientGoneSignal', undefined);
     app.decorateRequest('clientGone', {
       getter() {
-        return signalOf(this.response);
+        this.clientGoneSignal ??= signalOf(this.response);
+        return this.clientGoneSignal;
       },
     });
     app.addHook('onRequest', (request, reply, done) => {
@@ -23,7 +25,6 @@ export const clientGone = fastifyPlugin(
   { name: 'client-gone' },
 );
 
-/** A new one each time: nobody asks twice, and most requests never ask. */
 function signalOf(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   const close = () => {
@@ -40,5 +41,7 @@ declare module 'fastify' {
     readonly clientGone: AbortSignal;
     /** Node's own object behind the reply; for `clientGone` alone. */
     response: ServerResponse;
+    /** The same signal for all who ask, made when the first one does; most requests never ask. */
+    clientGoneSignal: AbortSignal | undefined;
   }
 }

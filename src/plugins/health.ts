@@ -7,6 +7,7 @@ type HealthOptions = {
   pingDatabase: () => Promise<unknown>;
   /** Whether what is known of ended sessions can be relied on, and whether the next ending will be heard at once. */
   revocation: { isFresh: () => boolean; isListening: () => boolean };
+  startup?: 'ok' | 'waiting';
 };
 
 /** A flood of probes becomes one question a second. */
@@ -22,13 +23,20 @@ const ReadinessSchema = StrictObject(
         description: 'polling: endings are found every two seconds, not heard at once. stale: not even that.',
       }),
       shutdown: Type.Union([Type.Literal('ok'), Type.Literal('closing')]),
+      startup: Type.Enum(['ok', 'waiting'], {
+        description:
+          'waiting: the service has not begun yet, because the database does not answer or is being migrated.',
+      }),
     }),
   },
   { title: 'Readiness' },
 );
 
 /** Probes. Alive: restart me if this fails. Ready: send me requests only while this says so. */
-export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { pingDatabase, revocation }) => {
+export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (
+  app,
+  { pingDatabase, revocation, startup = 'ok' },
+) => {
   let closing = false;
   app.addHook('preClose', async () => {
     closing = true;
@@ -58,7 +66,7 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { pi
         summary: 'Is the process alive?',
         response: { 200: StrictObject({ status: Type.Literal('alive') }, { title: 'Liveness' }) },
       },
-      config: { rateLimit: false },
+      config: { rateLimit: false, probe: true },
     },
     async () => ({ status: 'alive' as const }),
   );
@@ -72,7 +80,7 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { pi
         summary: 'May requests be sent here?',
         response: { 200: ReadinessSchema, 503: ReadinessSchema },
       },
-      config: { rateLimit: false },
+      config: { rateLimit: false, probe: true },
     },
     async (_request, reply) => {
       const database = await databaseAnswers();
@@ -84,6 +92,7 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (app, { pi
           database: database ? 'ok' : 'failing',
           revocation: revocation.isFresh() ? hearing : 'stale',
           shutdown: closing ? 'closing' : 'ok',
+          startup,
         },
       });
     },

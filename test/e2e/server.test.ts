@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
-import { freshDatabaseUrl } from '../support/database.js';
+import { freshDatabaseUrl, testDatabaseUrl } from '../support/database.js';
 import { withClient } from '../support/postgres.js';
 import { run, waitForOutput } from '../support/processes.js';
+import { startTcpProxy } from '../support/tcp-proxy.js';
 import { freshEmail, PASSWORD, testEnvironment } from '../support/test-app.js';
 
 async function startServer(environment: NodeJS.ProcessEnv) {
@@ -22,12 +23,68 @@ test('refuses to start with faults: one list of all of them, code 78, no stack t
   expect(output).not.toMatch(/^\s+at /m);
 });
 
-test('says in one line that the database cannot be reached', async () => {
-  const DATABASE_URL = 'postgresql://nobody:secret-password@127.0.0.1:1/nothing';
-  const server = run('src/server.ts', [], await testEnvironment({ DATABASE_URL }));
+/** A URL of the tests' own server, changed. */
+async function databaseUrl(change: (url: URL) => void): Promise<string> {
+  const url = new URL(await testDatabaseUrl());
+  change(url);
+  return url.href;
+}
+
+test.each([
+  [
+    'a password that is wrong',
+    (url: URL) => {
+      url.password = 'secret-password';
+    },
+  ],
+  [
+    'a database that is not there',
+    (url: URL) => {
+      url.pathname = '/nowhere';
+    },
+  ],
+])('ends with one line, since waiting would not help, for %s', async (_what, change) => {
+  const server = run('src/server.ts', [], await testEnvironment({ DATABASE_URL: await databaseUrl(change) }));
   expect(await server.exit).toBe(1);
   expect(server.output()).toContain('Gatehouse could not start');
   expect(server.output()).not.toMatch(/secret-password|^\s+at /m);
+});
+
+test('listens while the database is away, alive and not ready, and serves as soon as it is there', async () => {
+  const proxy = await startTcpProxy(new URL(await testDatabaseUrl()));
+  proxy.cut();
+  const server = run('src/server.ts', [], await testEnvironment({ PORT: '0', DATABASE_URL: proxy.url }));
+  const [, url = ''] = await waitForOutput(server, /alive at (http:[^"]+)/);
+  expect((await fetch(`${url}/livez`)).status).toBe(200);
+  const waiting = await fetch(`${url}/readyz`);
+  expect(waiting.status).toBe(503);
+  expect(await waiting.json()).toMatchObject({ checks: { database: 'failing', startup: 'waiting' } });
+  const refused = await fetch(`${url}/v1/auth/refresh`, { method: 'POST' });
+  expect(refused.status).toBe(503);
+  expect(refused.headers.get('retry-after')).toBe('1');
+  expect(await refused.json()).toMatchObject({ code: 'unavailable' });
+
+  proxy.mend();
+  const isReady = () =>
+    fetch(`${url}/readyz`).then(
+      ({ status }) => status,
+      () => 0,
+    );
+  await expect.poll(isReady, { timeout: 10_000 }).toBe(200);
+  server.signal('SIGTERM');
+  expect(await server.exit).toBe(0);
+});
+
+test('ends at once when it is told to while it waits for the database', async () => {
+  const server = run(
+    'src/server.ts',
+    [],
+    await testEnvironment({ PORT: '0', DATABASE_URL: 'postgresql://nobody:secret-password@127.0.0.1:1/nothing' }),
+  );
+  await waitForOutput(server, /alive at http/);
+  server.signal('SIGTERM');
+  expect(await server.exit).toBe(0);
+  expect(server.output()).not.toContain('secret-password');
 });
 
 test('migrates and makes its key when two instances start at once on an empty database', async () => {
@@ -37,7 +94,7 @@ test('migrates and makes its key when two instances start at once on an empty da
     const ready = await fetch(`${url}/readyz`);
     expect(await ready.json()).toEqual({
       status: 'ready',
-      checks: { database: 'ok', revocation: 'ok', shutdown: 'ok' },
+      checks: { database: 'ok', revocation: 'ok', shutdown: 'ok', startup: 'ok' },
     });
     const { keys } = (await (await fetch(`${url}/.well-known/jwks.json`)).json()) as { keys: unknown[] };
     expect(keys).toHaveLength(2);

@@ -8,7 +8,10 @@ import { describe, expect, test } from 'vitest';
  */
 const MAY_IMPORT: [files: RegExp, imports: RegExp][] = [
   [/^app(-\w+)?\.ts$/, /./],
-  [/^(server|start-server)\.ts$/, /^(app|start-server|config|database\/migrations)\.ts$/],
+  [
+    /^(server|start-server)\.ts$/,
+    /^(app|app-starting|start-server|config|database\/(migrations|faults)|shared\/settles-within)\.ts$/,
+  ],
   [/^cli\.ts$/, /^(commands\/|config\.ts$)/],
   // A command wires what it needs by itself: it must work where the service cannot start.
   [

@@ -107,6 +107,8 @@ export async function testEnvironment(environment: NodeJS.ProcessEnv = {}): Prom
     RATE_LIMIT_CREDENTIALS_PER_MINUTE: '0',
     SIGN_IN_FAILURES_PER_ADDRESS: '0',
     DOCS_ENABLED: 'false',
+    // Files of tests share their process with each other.
+    MAX_EVENT_LOOP_DELAY_MS: '0',
     ...environment,
   };
 }

@@ -12,6 +12,7 @@ test.each(['', 'garbage', 'A'.repeat(72), 'x'.repeat(512)])(
     });
     const sessions = createSessionService({
       repository: untouchable,
+      rotations: untouchable,
       accessTokens: untouchable,
       endedSessions: untouchable,
       confirmations: untouchable,

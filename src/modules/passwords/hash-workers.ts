@@ -36,6 +36,7 @@ export function createHashWorkers({ concurrency, queue }: HashWorkersOptions) {
   const waiting = new Set<Waiting>();
   let running = 0;
   let isClosed = false;
+  const hashing = new WeakMap<AbortSignal, { until: (now: number) => number }>();
 
   return {
     /** bcrypt of an input. @throws DomainError `overloaded`, also when the client leaves while this waits */
@@ -61,6 +62,9 @@ export function createHashWorkers({ concurrency, queue }: HashWorkersOptions) {
     /** How many wait for their turn. */
     waiting: (): number => waiting.size,
 
+    /** Milliseconds that passwords of the request with this signal have waited and been worked on, until now. */
+    spentOn: (signal: AbortSignal): number => hashing.get(signal)?.until(performance.now()) ?? 0,
+
     async close(): Promise<void> {
       isClosed = true;
       for (const one of waiting) one.leave(closing());
@@ -69,6 +73,27 @@ export function createHashWorkers({ concurrency, queue }: HashWorkersOptions) {
   };
 
   async function run<Result>(task: object, signal?: AbortSignal): Promise<Result> {
+    const stop = startWatch(signal);
+    try {
+      return await runInTurn(task, signal);
+    } finally {
+      stop();
+    }
+  }
+
+  /** A request works on one password at a time. */
+  function startWatch(signal: AbortSignal | undefined): () => void {
+    if (signal === undefined) return () => {};
+    const startedAt = performance.now();
+    const before = hashing.get(signal)?.until(startedAt) ?? 0;
+    hashing.set(signal, { until: (now) => before + now - startedAt });
+    return () => {
+      const spent = before + performance.now() - startedAt;
+      hashing.set(signal, { until: () => spent });
+    };
+  }
+
+  async function runInTurn<Result>(task: object, signal?: AbortSignal): Promise<Result> {
     await turn(signal);
     try {
       return await workers.run(task);

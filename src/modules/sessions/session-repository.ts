@@ -1,8 +1,10 @@
 import { v7 as uuidv7 } from 'uuid';
 import type { Statements } from '../../database/database.js';
+import { isConnectionLost } from '../../database/faults.js';
 import { Prisma } from '../../generated/prisma/client.js';
 import type { ClientInfo } from '../../shared/client-info.js';
 import { insertEventsFrom } from '../audit/event-repository.js';
+import type { Rotation } from './rotation-batches.js';
 import type { Session, SessionSnapshot, Transport } from './session.js';
 import { createSessionEndings } from './session-endings-repository.js';
 import { type SnapshotRow, toSnapshot } from './session-row.js';
@@ -114,36 +116,42 @@ export function createSessionRepository(statements: Statements) {
     },
 
     /**
-     * Moves a live session from `generation` to the next one. The condition is what makes it happen once, whoever
-     * else tries; only columns that no index holds are changed, so that the update is heap-only.
+     * Moves a live session from its generation to the next one. When the connection breaks under the statement, nobody
+     * knows whether that was committed: see `rotateInDoubt`.
      *
      * @returns null when the session is not live, not at that generation or does not use that transport
      */
-    async rotate(
-      sessionId: string,
-      generation: number,
-      transport: Transport,
-      idleSeconds: number,
-    ): Promise<SessionSnapshot | null> {
-      const rows = await statements.$queryRaw<SnapshotRow[]>`
-        UPDATE sessions s
-        SET generation = s.generation + 1,
-            -- Whoever presents a token has received it.
-            confirmed_generation = s.generation,
-            rotated_at = now(),
-            idle_expires_at = least(now() + make_interval(secs => ${idleSeconds}), s.expires_at)
-        FROM users u
-        WHERE s.id = ${sessionId}::uuid AND s.generation = ${generation} AND s.transport = ${transport}
-          AND ${IS_LIVE} AND u.id = s.user_id
-        RETURNING ${SNAPSHOT}`;
-      return rows[0] ? toSnapshot(rows[0]) : null;
+    async rotate(rotation: Rotation, idleSeconds: number): Promise<SessionSnapshot | null> {
+      try {
+        return await rotateOnce(rotation, idleSeconds);
+      } catch (error) {
+        if (!isConnectionLost(error)) throw error;
+        return rotateInDoubt(rotation, idleSeconds);
+      }
     },
 
-    async find(sessionId: string): Promise<SessionSnapshot | null> {
+    /**
+     * The same for many in one statement, each on its own condition. Fails as a whole.
+     *
+     * @param rotations no two alike, in the order of their sessions' ids
+     * @returns those that were moved
+     */
+    async rotateMany(rotations: Rotation[], idleSeconds: number): Promise<SessionSnapshot[]> {
+      const ids = rotations.map(({ sessionId }) => sessionId);
+      const generations = rotations.map(({ generation }) => generation);
+      const transports = rotations.map(({ transport }) => transport);
       const rows = await statements.$queryRaw<SnapshotRow[]>`
-        SELECT ${SNAPSHOT} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ${sessionId}::uuid`;
-      return rows[0] ? toSnapshot(rows[0]) : null;
+        UPDATE sessions s SET ${MOVED_ON(idleSeconds)}
+        FROM unnest(${ids}::uuid[], ${generations}::int[], ${transports}::text[]) AS presented (id, generation, transport), users u
+        WHERE s.id = presented.id AND s.generation = presented.generation AND s.transport = presented.transport
+          AND ${IS_LIVE} AND u.id = s.user_id
+        RETURNING ${SNAPSHOT}`;
+      return rows.map(toSnapshot);
     },
+
+    rotateInDoubt,
+
+    find,
 
     /** The live sessions of a person, newest first. */
     async listLive(userId: string): Promise<Session[]> {
@@ -173,7 +181,59 @@ export function createSessionRepository(statements: Statements) {
         UPDATE sessions s SET confirmed_generation = s.generation FROM due WHERE s.id = due.id`;
     },
   };
+
+  /** The condition is what makes it happen once, whoever else tries. */
+  async function rotateOnce(
+    { sessionId, generation, transport }: Rotation,
+    idleSeconds: number,
+  ): Promise<SessionSnapshot | null> {
+    const rows = await statements.$queryRaw<SnapshotRow[]>`
+      UPDATE sessions s SET ${MOVED_ON(idleSeconds)}
+      FROM users u
+      WHERE s.id = ${sessionId}::uuid AND s.generation = ${generation} AND s.transport = ${transport}
+        AND ${IS_LIVE} AND u.id = s.user_id
+      RETURNING ${SNAPSHOT}`;
+    return rows[0] ? toSnapshot(rows[0]) : null;
+  }
+
+  /**
+   * Moves a session after a statement that may have moved it already: its connection broke, or it was one of a batch
+   * that failed. The row is asked first. One that was moved on just now has been moved by that statement (or by a tab
+   * that came at the same moment, who gets the same successor); one that is still where it was is moved by one more
+   * try, whose condition holds whatever becomes of the first.
+   */
+  async function rotateInDoubt(rotation: Rotation, idleSeconds: number): Promise<SessionSnapshot | null> {
+    return (
+      (await findJustMoved(rotation)) ?? (await rotateOnce(rotation, idleSeconds)) ?? (await findJustMoved(rotation))
+    );
+  }
+
+  async function find(sessionId: string): Promise<SessionSnapshot | null> {
+    const rows = await statements.$queryRaw<SnapshotRow[]>`
+      SELECT ${SNAPSHOT} FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = ${sessionId}::uuid`;
+    return rows[0] ? toSnapshot(rows[0]) : null;
+  }
+
+  /** The session, if it is live and was moved on from that generation within the last few seconds. */
+  async function findJustMoved({ sessionId, generation, transport }: Rotation): Promise<SessionSnapshot | null> {
+    const rows = await statements.$queryRaw<SnapshotRow[]>`
+      SELECT ${SNAPSHOT} FROM sessions s JOIN users u ON u.id = s.user_id
+      WHERE s.id = ${sessionId}::uuid AND s.generation = ${generation + 1} AND s.transport = ${transport}
+        AND ${IS_LIVE} AND s.rotated_at > now() - make_interval(secs => ${JUST_NOW_SECONDS})`;
+    return rows[0] ? toSnapshot(rows[0]) : null;
+  }
 }
+
+/** Longer than a statement can take, so that what it did is told apart from what was done before. */
+const JUST_NOW_SECONDS = 5;
+
+/** Only columns that no index holds are changed, so that the update is heap-only. */
+const MOVED_ON = (idleSeconds: number) => Prisma.sql`
+  generation = s.generation + 1,
+  -- Whoever presents a token has received it.
+  confirmed_generation = s.generation,
+  rotated_at = now(),
+  idle_expires_at = least(now() + make_interval(secs => ${idleSeconds}), s.expires_at)`;
 
 const IS_LIVE = Prisma.sql`s.ended_at IS NULL AND s.idle_expires_at > now() AND s.expires_at > now()`;
 

@@ -7,6 +7,7 @@ import type { AccessTokens } from '../tokens/access-tokens.js';
 import type { Confirmations } from './confirmations.js';
 import { decideRefresh, type RefreshPolicy } from './refresh-decision.js';
 import { decodeRefreshToken, encodeRefreshToken, type RefreshTokenContent } from './refresh-token.js';
+import type { RotationBatches } from './rotation-batches.js';
 import type { Session, SessionSnapshot, SessionUser, Transport } from './session.js';
 import type { EndedSession } from './session-endings-repository.js';
 import type { NewSession, Renewal, SessionRepository } from './session-repository.js';
@@ -41,6 +42,7 @@ export type SessionService = ReturnType<typeof createSessionService>;
 
 type SessionServiceOptions = {
   repository: SessionRepository;
+  rotations: Pick<RotationBatches, 'rotate'>;
   keyRing: KeyRing;
   accessTokens: Pick<AccessTokens, 'issue' | 'verifyEvenExpired'>;
   confirmations: Pick<Confirmations, 'waitingFor'>;
@@ -54,7 +56,8 @@ type SessionServiceOptions = {
 
 /** Opens, refreshes, lists and ends sessions. */
 export function createSessionService(options: SessionServiceOptions) {
-  const { repository, keyRing, accessTokens, confirmations, endedSessions, policy, onRefresh, onReuse } = options;
+  const { repository, rotations, keyRing, accessTokens, confirmations, endedSessions, policy, onRefresh, onReuse } =
+    options;
 
   return {
     /**
@@ -94,7 +97,7 @@ export function createSessionService(options: SessionServiceOptions) {
       const presented = decodeRefreshToken(refreshToken, keyRing);
       if (presented === null) throw refused('refresh_token_invalid');
       const { sessionId, generation } = presented;
-      const rotated = await repository.rotate(sessionId, generation, transport, policy.idleSeconds);
+      const rotated = await rotations.rotate({ sessionId, generation, transport });
       if (rotated === null) return answerUnrotated(presented, transport, client);
       onRefresh('rotated');
       return grant(rotated);

@@ -1,0 +1,87 @@
+/**
+ * `npm run faults`: breaks everything that Gatehouse stands on, and looks whether it keeps its word (docs/faults.md).
+ *
+ *     npm run faults                     full figures, about 15 minutes
+ *     npm run faults -- --short          fewer rounds, for each build
+ *     npm run faults -- --only a,b       these rows alone; --list names them
+ *     npm run faults -- --write FILE     puts the table into a document, between its marks
+ */
+import { execFile } from 'node:child_process';
+import { readFile, writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
+import { parseArgs, promisify } from 'node:util';
+import closeWithGrace from 'close-with-grace';
+import { type Cluster, createCluster } from './faults/cluster.js';
+import { ROWS } from './faults/rows.js';
+import { type Result, runRow } from './faults/run.js';
+import { prepareTemplate, type Stage } from './faults/stage.js';
+import { countOf, tableOf } from './faults/table.js';
+import { replaceBetween } from './reference.js';
+
+const MARKS = ['<!-- figures: written by npm run faults -->', '<!-- figures: end -->'] as const;
+
+const { values } = parseArgs({
+  options: {
+    short: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    list: { type: 'boolean', default: false },
+    write: { type: 'string' },
+  },
+});
+const names = values.only?.split(',') ?? ROWS.map(({ name }) => name);
+const unknown = names.filter((name) => !ROWS.some((row) => row.name === name));
+if (unknown.length > 0) {
+  console.error(`There is no row ${unknown.join(', ')}. npm run faults -- --list names them.`);
+  process.exit(2);
+}
+if (values.list) {
+  for (const { name, fault } of ROWS) console.log(`${name.padEnd(32)} ${fault}`);
+  process.exit(0);
+}
+
+let cluster: Cluster | undefined;
+let stage: Stage | undefined;
+// Ctrl-C at any time: whatever was started is ended, and nothing else is.
+closeWithGrace({ delay: 20_000, logger: false }, async ({ err }) => {
+  if (err) console.error(err);
+  await cleanUp();
+});
+
+const results: Result[] = [];
+try {
+  console.log('Building the service …');
+  const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck'];
+  await promisify(execFile)(process.execPath, tsc);
+  cluster = await createCluster();
+  await prepareTemplate(cluster);
+  for (const row of ROWS.filter(({ name }) => names.includes(name))) {
+    console.log(`\n${row.name}: ${row.fault}`);
+    const result = await runRow(row, cluster, values.short, (made) => {
+      stage = made;
+    });
+    results.push(result);
+    console.log(`  ${result.verdict} in ${result.seconds.toFixed(1)} s${result.figure ? `: ${result.figure}` : ''}`);
+    for (const fault of result.faults.slice(0, 10)) console.log(`  - ${fault}`);
+    if (result.faults.length > 10) console.log(`  - and ${result.faults.length - 10} more`);
+  }
+} finally {
+  await cleanUp();
+}
+
+console.log(`\n${tableOf(results)}\n`);
+if (values.write !== undefined) {
+  const where = `${values.short ? 'Short form' : 'Full form'}; ${availableParallelism()} cores, Node ${process.versions.node}; service, Postgres and clients on one machine.`;
+  const document = await readFile(values.write, 'utf8');
+  await writeFile(values.write, replaceBetween(document, MARKS, `${where}\n\n${tableOf(results)}`));
+}
+console.log(countOf(results));
+process.exit(results.some(({ verdict }) => verdict === 'failed') ? 1 : 0);
+
+async function cleanUp(): Promise<void> {
+  const [openStage, openCluster] = [stage, cluster];
+  stage = undefined;
+  cluster = undefined;
+  await openCluster?.signal('SIGCONT');
+  await openStage?.close().catch(() => {});
+  await openCluster?.remove();
+}
