@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse as Response } from 'fastify';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { findFreePort } from '../../../scripts/embedded-postgres.js';
+import { buildStartingApp } from '../../../src/app-starting.js';
+import { loadConfig } from '../../../src/config.js';
 import { type Operation, operationsOf, readOpenApi, sampleBody, urlOf } from '../../support/openapi.js';
-import { buildTestApp, register, type SignedIn, sharedTestApp } from '../../support/test-app.js';
+import { buildTestApp, register, type SignedIn, sharedTestApp, testEnvironment } from '../../support/test-app.js';
 import { bearer, exchange } from './support.js';
 
 /** What holds for every operation of the OpenAPI document, those included that somebody adds tomorrow. */
@@ -60,6 +62,14 @@ test.each([
 ])('carries the security headers also in the answer to %s', async (name, request) => {
   const { app } = await sharedTestApp();
   expectSecurityHeaders(name, (await exchange(app, request)).headers);
+});
+
+test('carries the security headers also while the service waits for its database', async () => {
+  const app = buildStartingApp(loadConfig(await testEnvironment({ LOG_LEVEL: 'silent' })), {});
+  onTestFinished(() => app.close());
+  for (const url of ['/livez', '/readyz', '/v1/me', '/v1/auth/login']) {
+    expectSecurityHeaders(url, (await app.inject(url)).headers);
+  }
 });
 
 /** Headers that somebody reads: this service, a proxy, a library, or an eager developer. */
