@@ -145,6 +145,7 @@ async function registerRoutes(
   await app.register(health, {
     pingDatabase: () => database.$queryRaw`SELECT 1`,
     revocation,
+    isDraining: app.isDraining,
   });
   await app.register(jwksRoutes, { keys });
 
