@@ -7,6 +7,8 @@ type HealthOptions = {
   pingDatabase: () => Promise<unknown>;
   /** Whether what is known of ended sessions can be relied on, and whether the next ending will be heard at once. */
   revocation: { isFresh: () => boolean; isListening: () => boolean };
+  /** Whether the service is about to end. */
+  isDraining?: () => boolean;
   startup?: 'ok' | 'waiting';
 };
 
@@ -35,13 +37,8 @@ const ReadinessSchema = StrictObject(
 /** Probes. Alive: restart me if this fails. Ready: send me requests only while this says so. */
 export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (
   app,
-  { pingDatabase, revocation, startup = 'ok' },
+  { pingDatabase, revocation, isDraining = () => false, startup = 'ok' },
 ) => {
-  let closing = false;
-  app.addHook('preClose', async () => {
-    closing = true;
-  });
-
   let answer: Promise<boolean> | undefined;
   let askedAt = Number.NEGATIVE_INFINITY;
   function databaseAnswers(): Promise<boolean> {
@@ -84,14 +81,14 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (
     },
     async (_request, reply) => {
       const database = await databaseAnswers();
-      const ready = database && revocation.isFresh() && !closing;
+      const ready = database && revocation.isFresh() && !isDraining();
       const hearing = revocation.isListening() ? 'ok' : 'polling';
       return reply.code(ready ? 200 : 503).send({
         status: ready ? 'ready' : 'not_ready',
         checks: {
           database: database ? 'ok' : 'failing',
           revocation: revocation.isFresh() ? hearing : 'stale',
-          shutdown: closing ? 'closing' : 'ok',
+          shutdown: isDraining() ? 'closing' : 'ok',
           startup,
         },
       });
