@@ -4,7 +4,7 @@
  *     npm run faults                     full figures, about 15 minutes
  *     npm run faults -- --short          fewer rounds, for each build
  *     npm run faults -- --only a,b       these rows alone; --list names them
- *     npm run faults -- --write FILE     puts the table into a document, between its marks
+ *     npm run faults -- --write FILE     puts the figures into a document's table, between its marks
  */
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -15,10 +15,7 @@ import { type Cluster, createCluster } from './faults/cluster.js';
 import { ROWS } from './faults/rows.js';
 import { type Result, runRow } from './faults/run.js';
 import { prepareTemplate, type Stage } from './faults/stage.js';
-import { countOf, tableOf } from './faults/table.js';
-import { replaceBetween } from './reference.js';
-
-const MARKS = ['<!-- figures: written by npm run faults -->', '<!-- figures: end -->'] as const;
+import { countOf, tableOf, writeFigures } from './faults/table.js';
 
 const { values } = parseArgs({
   options: {
@@ -70,9 +67,11 @@ try {
 
 console.log(`\n${tableOf(results)}\n`);
 if (values.write !== undefined) {
-  const where = `${values.short ? 'Short form' : 'Full form'}; ${availableParallelism()} cores, Node ${process.versions.node}; service, Postgres and clients on one machine.`;
+  const machine = `${availableParallelism()} cores, Node ${process.versions.node}; service, Postgres and clients on one machine`;
+  const where = `${values.short ? 'Short form' : 'Full form'}; ${machine}.`;
   const document = await readFile(values.write, 'utf8');
-  await writeFile(values.write, replaceBetween(document, MARKS, `${where}\n\n${tableOf(results)}`));
+  const order = ROWS.map(({ name }) => name);
+  await writeFile(values.write, writeFigures(document, where, results, order));
 }
 console.log(countOf(results));
 process.exit(results.some(({ verdict }) => verdict === 'failed') ? 1 : 0);

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { encodeRefreshToken } from '../../src/modules/sessions/refresh-token.js';
 import { createKeyRing } from '../../src/shared/key-ring.js';
-import { findFreePort } from '../embedded-postgres.js';
 import type { Cluster } from './cluster.js';
 import { type Instance, type InstanceOptions, startInstance } from './instance.js';
 import { startProxy, type TcpProxy } from './proxy.js';
@@ -38,9 +37,10 @@ export type Stage = {
 const TEMPLATE = 'gatehouse_template';
 
 /** Quick hashes and no limits: a row that is about them sets its own. */
-function settingsOf(databaseUrl: string, appSecret: string, port: number): NodeJS.ProcessEnv {
+function settingsOf(databaseUrl: string, appSecret: string): NodeJS.ProcessEnv {
   return {
-    PORT: String(port),
+    // A free one, which its log tells.
+    PORT: '0',
     DATABASE_URL: databaseUrl,
     APP_SECRETS: appSecret,
     ISSUER_URL: 'http://localhost',
@@ -52,7 +52,6 @@ function settingsOf(databaseUrl: string, appSecret: string, port: number): NodeJ
     RATE_LIMIT_CREDENTIALS_PER_MINUTE: '0',
     SIGN_IN_FAILURES_PER_ADDRESS: '0',
     DOCS_ENABLED: 'false',
-    LOG_LEVEL: 'warn',
   };
 }
 
@@ -73,7 +72,7 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
   const databaseUrl = cluster.url(name);
   const secret = randomBytes(32);
   const keys = createKeyRing([secret]).current;
-  const settings = (port: number) => settingsOf(databaseUrl, secret.toString('base64url'), port);
+  const settings = settingsOf(databaseUrl, secret.toString('base64url'));
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
   pool.on('error', () => {});
   const instances: Instance[] = [];
@@ -85,7 +84,7 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
 
   async function start(more: NodeJS.ProcessEnv = {}, options: InstanceOptions = {}): Promise<Instance> {
     const onSpawn = (instance: Instance) => void instances.push(instance);
-    return startInstance({ ...settings(await findFreePort()), ...more }, { ...options, onSpawn });
+    return startInstance({ ...settings, ...more }, { ...options, onSpawn });
   }
 
   return {
@@ -98,7 +97,7 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
     start,
     startTwo: (more) => Promise.all([start(more), start(more)]),
     async command(...args) {
-      const command = await startInstance(settings(0), { program: 'dist/cli.js', args, listening: false });
+      const command = await startInstance(settings, { program: 'dist/cli.js', args, listening: false });
       const code = await command.exit;
       if (code !== 0) throw new Error(`cli.js ${args.join(' ')} ended with ${code}:\n${command.output()}`);
       return command.output();
