@@ -24,7 +24,7 @@ export const postgresSlow: Row = {
     for (const delay of DELAYS_MS) {
       const from = performance.now();
       proxy.delay(delay);
-      const enough = stage.isShort ? 30 : 150;
+      const enough = stage.isShort ? 30 : 80;
       await until('answers', () => since(from).length >= enough, { within: 60_000, every: 50 });
       const answers = since(from);
       const milliseconds = Math.max(...answers.map((answer) => answer.milliseconds));
