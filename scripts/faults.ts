@@ -36,12 +36,18 @@ if (values.list) {
   process.exit(0);
 }
 
+/** As a shell tells of Ctrl-C. */
+const BROKEN_OFF = 130;
+
 let cluster: Cluster | undefined;
 let stage: Stage | undefined;
+let cleaning: Promise<void> | undefined;
 // Ctrl-C at any time: whatever was started is ended, and nothing else is.
 closeWithGrace({ delay: 20_000, logger: false }, async ({ err }) => {
   if (err) console.error(err);
   await cleanUp();
+  // Whoever broke it off has not seen it pass.
+  process.exit(BROKEN_OFF);
 });
 
 const results: Result[] = [];
@@ -52,6 +58,7 @@ try {
   cluster = await createCluster();
   await prepareTemplate(cluster);
   for (const row of ROWS.filter(({ name }) => names.includes(name))) {
+    if (cleaning !== undefined) break;
     console.log(`\n${row.name}: ${row.fault}`);
     const result = await runRow(row, cluster, values.short, (made) => {
       stage = made;
@@ -76,11 +83,12 @@ if (values.write !== undefined) {
 console.log(countOf(results));
 process.exit(results.some(({ verdict }) => verdict === 'failed') ? 1 : 0);
 
-async function cleanUp(): Promise<void> {
-  const [openStage, openCluster] = [stage, cluster];
-  stage = undefined;
-  cluster = undefined;
-  await openCluster?.signal('SIGCONT');
-  await openStage?.close().catch(() => {});
-  await openCluster?.remove();
+/** Once, however often it is asked for: at the end, and when somebody has had enough. */
+function cleanUp(): Promise<void> {
+  cleaning ??= (async () => {
+    await cluster?.signal('SIGCONT');
+    await stage?.close().catch(() => {});
+    await cluster?.remove();
+  })();
+  return cleaning;
 }

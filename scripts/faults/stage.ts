@@ -79,10 +79,12 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
   const atEnd: (() => Promise<unknown>)[] = [];
   const atVeryEnd: (() => Promise<unknown>)[] = [];
   const witness = createWitness();
+  let closing: Promise<void> | undefined;
 
   const sql: Stage['sql'] = async (statement, values = []) => (await pool.query(statement, values)).rows;
 
   async function start(more: NodeJS.ProcessEnv = {}, options: InstanceOptions = {}): Promise<Instance> {
+    if (closing !== undefined) throw new Error('The row was broken off.');
     const onSpawn = (instance: Instance) => void instances.push(instance);
     return startInstance({ ...settings, ...more }, { ...options, onSpawn });
   }
@@ -123,14 +125,22 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
     },
     atEnd: (work) => void atEnd.push(work),
     atVeryEnd: (work) => void atVeryEnd.push(work),
-    async close() {
-      for (const work of atEnd.reverse()) await work();
-      await Promise.all(instances.map((instance) => instance.end('SIGKILL')));
-      await pool.end();
-      await cluster.execute(`DROP DATABASE ${name} WITH (FORCE)`);
-      for (const work of atVeryEnd.reverse()) await work();
+    close() {
+      closing ??= closeAll();
+      return closing;
     },
   };
+
+  async function closeAll(): Promise<void> {
+    for (const work of atEnd.reverse()) await work();
+    await Promise.all(instances.map((instance) => instance.end('SIGKILL')));
+    await pool.end();
+    await cluster.execute(`DROP DATABASE ${name} WITH (FORCE)`).catch((error: unknown) => {
+      // A row that was broken off may have left the server down; its data go with it.
+      console.error(`The database of a row could not be dropped: ${error}`);
+    });
+    for (const work of atVeryEnd.reverse()) await work();
+  }
 }
 
 export type StageOptions = { isShort: boolean; tablespace?: string };
