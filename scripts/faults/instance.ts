@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { ask } from './ask.js';
 import { until } from './until.js';
 
 /** The service as it was built, running as a process of its own. */
 export type Instance = {
+  /** Empty until it listens. */
   url: string;
   /** All that it wrote, to both outputs. */
   output: () => string;
@@ -60,7 +60,7 @@ export async function startInstance(
     });
   });
   const instance: Instance = {
-    url: `http://127.0.0.1:${environment.PORT}`,
+    url: '',
     output: () => output,
     isRunning: () => running,
     wasEndedOnPurpose: () => onPurpose,
@@ -75,9 +75,10 @@ export async function startInstance(
   };
   onSpawn?.(instance);
   if (!listening) return instance;
-  const listens = async () => (!running ? 'ended' : (await ask(instance.url, { path: '/livez' })).status === 200);
-  const { result } = await until('the service listens', listens, { within: START_MS, every: 20 });
+  const listens = () => (!running ? 'ended' : /Server listening at (http:[^"]+)"/.exec(output)?.[1]);
+  const { result } = await until('the service listens', listens, { within: START_MS, every: 5 });
   if (result === 'ended') throw new Error(`The service did not start:\n${output.slice(-2_000)}`);
+  instance.url = result;
   return instance;
 }
 

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { encodeRefreshToken } from '../../src/modules/sessions/refresh-token.js';
 import { createKeyRing } from '../../src/shared/key-ring.js';
-import { findFreePort } from '../embedded-postgres.js';
 import type { Cluster } from './cluster.js';
 import { type Instance, type InstanceOptions, startInstance } from './instance.js';
 import { startProxy, type TcpProxy } from './proxy.js';
@@ -38,9 +37,10 @@ export type Stage = {
 const TEMPLATE = 'gatehouse_template';
 
 /** Quick hashes and no limits: a row that is about them sets its own. */
-function settingsOf(databaseUrl: string, appSecret: string, port: number): NodeJS.ProcessEnv {
+function settingsOf(databaseUrl: string, appSecret: string): NodeJS.ProcessEnv {
   return {
-    PORT: String(port),
+    // A free one, which its log tells.
+    PORT: '0',
     DATABASE_URL: databaseUrl,
     APP_SECRETS: appSecret,
     ISSUER_URL: 'http://localhost',
@@ -52,7 +52,6 @@ function settingsOf(databaseUrl: string, appSecret: string, port: number): NodeJ
     RATE_LIMIT_CREDENTIALS_PER_MINUTE: '0',
     SIGN_IN_FAILURES_PER_ADDRESS: '0',
     DOCS_ENABLED: 'false',
-    LOG_LEVEL: 'warn',
   };
 }
 
@@ -73,19 +72,21 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
   const databaseUrl = cluster.url(name);
   const secret = randomBytes(32);
   const keys = createKeyRing([secret]).current;
-  const settings = (port: number) => settingsOf(databaseUrl, secret.toString('base64url'), port);
+  const settings = settingsOf(databaseUrl, secret.toString('base64url'));
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
   pool.on('error', () => {});
   const instances: Instance[] = [];
   const atEnd: (() => Promise<unknown>)[] = [];
   const atVeryEnd: (() => Promise<unknown>)[] = [];
   const witness = createWitness();
+  let closing: Promise<void> | undefined;
 
   const sql: Stage['sql'] = async (statement, values = []) => (await pool.query(statement, values)).rows;
 
   async function start(more: NodeJS.ProcessEnv = {}, options: InstanceOptions = {}): Promise<Instance> {
+    if (closing !== undefined) throw new Error('The row was broken off.');
     const onSpawn = (instance: Instance) => void instances.push(instance);
-    return startInstance({ ...settings(await findFreePort()), ...more }, { ...options, onSpawn });
+    return startInstance({ ...settings, ...more }, { ...options, onSpawn });
   }
 
   return {
@@ -98,7 +99,7 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
     start,
     startTwo: (more) => Promise.all([start(more), start(more)]),
     async command(...args) {
-      const command = await startInstance(settings(0), { program: 'dist/cli.js', args, listening: false });
+      const command = await startInstance(settings, { program: 'dist/cli.js', args, listening: false });
       const code = await command.exit;
       if (code !== 0) throw new Error(`cli.js ${args.join(' ')} ended with ${code}:\n${command.output()}`);
       return command.output();
@@ -124,14 +125,22 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
     },
     atEnd: (work) => void atEnd.push(work),
     atVeryEnd: (work) => void atVeryEnd.push(work),
-    async close() {
-      for (const work of atEnd.reverse()) await work();
-      await Promise.all(instances.map((instance) => instance.end('SIGKILL')));
-      await pool.end();
-      await cluster.execute(`DROP DATABASE ${name} WITH (FORCE)`);
-      for (const work of atVeryEnd.reverse()) await work();
+    close() {
+      closing ??= closeAll();
+      return closing;
     },
   };
+
+  async function closeAll(): Promise<void> {
+    for (const work of atEnd.reverse()) await work();
+    await Promise.all(instances.map((instance) => instance.end('SIGKILL')));
+    await pool.end();
+    await cluster.execute(`DROP DATABASE ${name} WITH (FORCE)`).catch((error: unknown) => {
+      // A row that was broken off may have left the server down; its data go with it.
+      console.error(`The database of a row could not be dropped: ${error}`);
+    });
+    for (const work of atVeryEnd.reverse()) await work();
+  }
 }
 
 export type StageOptions = { isShort: boolean; tablespace?: string };
