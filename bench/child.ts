@@ -44,6 +44,7 @@ export function startChild(file: string, { env = {}, cores, nodeArgs = [], port 
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
   let output = '';
+  let gone: Error | undefined;
   started.stderr?.on('data', (chunk) => {
     output = (output + chunk).slice(-MAX_OUTPUT);
   });
@@ -51,7 +52,8 @@ export function startChild(file: string, { env = {}, cores, nodeArgs = [], port 
   const waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
   const ended = new Promise<void>((resolve) => {
     started.once('close', () => {
-      for (const { reject } of waiting.values()) reject(new Error(`${file} has ended.\n${output}`));
+      gone = new Error(`${file} has ended.\n${output}`);
+      for (const { reject } of waiting.values()) reject(gone);
       waiting.clear();
       resolve();
     });
@@ -74,12 +76,14 @@ export function startChild(file: string, { env = {}, cores, nodeArgs = [], port 
     port,
     ready: reply(0).then(() => {}),
     call(name, argument) {
+      if (gone) return Promise.reject(gone);
       calls += 1;
       const answered = reply(calls);
-      started.send({ id: calls, name, argument } satisfies Call);
+      started.send({ id: calls, name, argument } satisfies Call, () => {});
       return answered as Promise<never>;
     },
     async stop() {
+      if (gone) return;
       started.kill('SIGTERM');
       const timer = setTimeout(() => started.kill('SIGKILL'), 5_000);
       await ended;

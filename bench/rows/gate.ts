@@ -1,6 +1,6 @@
 import { byTurns, median, ratios } from '../interleave.js';
 import { closedLoop } from '../load/closed-loop.js';
-import { requestBytes } from '../load/connection.js';
+import { openConnection, requestBytes } from '../load/connection.js';
 import { atLeast, type Row } from '../row.js';
 import { type Stage, serviceSettings } from '../stage.js';
 
@@ -21,8 +21,6 @@ export const gate: Row = {
       askWithTokens(port, '/bench/open', tokens),
       askWithTokens(bare.port, '/bare', tokens),
     ] as const;
-    // The first sight of each is a row of its own.
-    await guarded.run(Math.max(3, stage.effort.seconds));
     const { seconds } = stage.effort;
     const rates = await byTurns(stage.effort, {
       guarded: () => guarded.run(seconds),
@@ -48,13 +46,20 @@ export const gate: Row = {
 };
 
 /** The service with its two routes of the bench, and tokens of as many people. */
-export async function startGateApp(stage: Stage, nodeArgs: string[] = []) {
+export async function startGateApp(stage: Stage, nodeArgs: string[] = [], cores = stage.cores?.server) {
   const database = await stage.database({ people: TOKENS, sessions: TOKENS });
   const child = await stage.child('processes/gate-app.ts', {
     env: serviceSettings(stage.secret, database.url),
     nodeArgs,
+    cores,
   });
-  return { child, port: child.port, tokens: await child.call<string[]>('tokens', TOKENS) };
+  const tokens = await child.call<string[]>('tokens', TOKENS);
+  // The first sight of each is a row of its own.
+  const requests = tokens.map((token) => requestBytes('GET', '/bench/guarded', { authorization: `Bearer ${token}` }));
+  const connection = await openConnection(child.port);
+  for (const request of requests) await connection.ask(request);
+  connection.close();
+  return { child, port: child.port, tokens };
 }
 
 /** Asks with all tokens in turn, so that none is used twice before all others are. */
