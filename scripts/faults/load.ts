@@ -1,6 +1,6 @@
 import { Agent } from 'node:http';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Answer, logOut, me, refresh } from './ask.js';
+import { type Answer, ask, logOut, me, refresh } from './ask.js';
 import { freshPerson, register } from './people.js';
 import type { Stage } from './stage.js';
 
@@ -118,4 +118,21 @@ export function countStatuses(answers: readonly { status: number }[]): string {
     .sort(([a], [b]) => a - b)
     .map(([status, count]) => `${count} × ${status === 0 ? 'lost' : status}`)
     .join(', ');
+}
+
+/** Asks again and again whether the process is alive, until told to stop. @returns the answers */
+export function watchLiveness(url: string): () => Promise<Answer[]> {
+  const answers: Answer[] = [];
+  let stopping = false;
+  const watching = (async () => {
+    while (!stopping) {
+      answers.push(await ask(url, { path: '/livez' }));
+      await pause(20);
+    }
+  })();
+  return async () => {
+    stopping = true;
+    await watching;
+    return answers;
+  };
 }

@@ -13,3 +13,7 @@ export function freshPerson(): Credentials {
 export function register(url: string, body: Credentials, agent?: Agent): Promise<Answer> {
   return ask(url, { method: 'POST', path: '/v1/auth/register', body, ...(agent ? { agent } : {}) });
 }
+
+export function logIn(url: string, body: Credentials, headers: Record<string, string> = {}): Promise<Answer> {
+  return ask(url, { method: 'POST', path: '/v1/auth/login', body, headers });
+}

@@ -1,5 +1,5 @@
 import { Agent } from 'node:http';
-import { type Answer, refresh } from '../ask.js';
+import { type Answer, ask, refresh } from '../ask.js';
 import type { Instance } from '../instance.js';
 import type { TcpProxy, Trap } from '../proxy.js';
 import { createFaults, type Row } from '../row.js';
@@ -8,6 +8,8 @@ import { until } from '../until.js';
 import { readRefreshToken } from '../witness.js';
 
 const AT_ONCE = 20;
+/** How many statements of rotations an instance has under way (rotation-batches.ts). */
+const STATEMENTS_AT_ONCE = 3;
 
 /** The instance dies while the statement is on its way: Postgres has never heard of it. */
 export const killedBeforeCommit: Row = {
@@ -30,21 +32,25 @@ export const killedAfterCommit: Row = {
 type Expected = { generationAfterKill: number; succeeds: string };
 
 async function killAndRetry(stage: Stage, what: Trap['what'], { generationAfterKill, succeeds }: Expected) {
-  const { faults, hold } = createFaults();
+  const { faults } = createFaults();
   const total = stage.isShort ? 60 : 200;
   const survivor = await stage.start();
   const proxy = await stage.startProxy(stage.databaseUrl);
   let good = 0;
   for (let done = 0; done < total; done += AT_ONCE) {
     const people = await stage.seed(AT_ONCE);
-    const victim = await stage.start({ DATABASE_URL: proxy.url, DATABASE_POOL_SIZE: String(AT_ONCE + 5) });
+    const victim = await stage.start({ DATABASE_URL: proxy.url, DATABASE_POOL_SIZE: '10' });
     await killWhileAsked(stage, { proxy, victim, people, what });
     const ids = people.map(({ sessionId }) => sessionId);
-    const moved = await stage.sql('SELECT 1 FROM sessions WHERE id = ANY($1::uuid[]) AND generation = $2', [
-      ids,
-      generationAfterKill,
-    ]);
-    hold(moved.length === AT_ONCE, `${moved.length} of ${AT_ONCE} sessions are at generation ${generationAfterKill}`);
+    const allMoved = async () => {
+      const rows = await stage.sql('SELECT 1 FROM sessions WHERE id = ANY($1::uuid[]) AND generation = $2', [
+        ids,
+        generationAfterKill,
+      ]);
+      return rows.length === AT_ONCE;
+    };
+    // Postgres may be about to commit what it has answered already.
+    await until(`all are at generation ${generationAfterKill}`, allMoved, { within: 2_000 });
     // Every other time the app comes back an hour later only.
     const isLate = (done / AT_ONCE) % 2 === 1;
     if (isLate) await anHourPasses(stage, ids);
@@ -62,12 +68,25 @@ async function killAndRetry(stage: Stage, what: Trap['what'], { generationAfterK
 
 type Killing = { proxy: TcpProxy; victim: Instance; people: Seeded[]; what: Trap['what'] };
 
+/**
+ * Rotations that wait at the same moment share a statement. So others come first, whose statements are kept back; while
+ * they hold things up all the rest gather, and go at once when the first ones are cut off.
+ */
 async function killWhileAsked(stage: Stage, { proxy, victim, people, what }: Killing): Promise<void> {
-  const ids = people.map(({ sessionId }) => sessionId);
-  const caught = proxy.set({ what, take: (piece) => ids.some((id) => piece.includes(id)) });
   const agent = new Agent({ keepAlive: true });
-  const asked = people.map(({ refreshToken }) => refresh(victim.url, refreshToken, agent));
-  await until('all statements are on their way', () => caught.length >= people.length, { within: 10_000 });
+  const send = (each: Seeded[]) => each.map(({ refreshToken }) => refresh(victim.url, refreshToken, agent));
+  const first = await stage.seed(STATEMENTS_AT_ONCE);
+  const holdingUp = proxy.set({ what: 'withholdRequest', take: namesOneOf(first).take });
+  const asked = send(first);
+  await until('the first statements are on their way', () => holdingUp.length === first.length, { within: 10_000 });
+
+  const all = namesOneOf(people);
+  const caught = proxy.set({ what, take: all.take });
+  asked.push(...send(people));
+  // Whoever is answered now came after them.
+  for (let time = 0; time < 3; time += 1) await ask(victim.url, { path: '/livez' });
+  for (const { cut } of holdingUp) cut();
+  await until('all the others are on their way', () => all.named.size === people.length, { within: 10_000 });
   if (what === 'withholdAnswer') await Promise.all(caught.map(({ answer }) => answer));
   await victim.end('SIGKILL');
   proxy.release();
@@ -75,6 +94,19 @@ async function killWhileAsked(stage: Stage, { proxy, victim, people, what }: Kil
   proxy.mend();
   for (const answer of await Promise.all(asked)) stage.witness.heard(answer);
   agent.destroy();
+}
+
+/** Takes what names one of these sessions, and remembers which were named. */
+function namesOneOf(people: readonly Seeded[]) {
+  const named = new Set<string>();
+  return {
+    named,
+    take(piece: Buffer): boolean {
+      const here = people.filter(({ sessionId }) => piece.includes(sessionId));
+      for (const { sessionId } of here) named.add(sessionId);
+      return here.length > 0;
+    },
+  };
 }
 
 /** As an app does that finds no answer: the same token again, twice, since that answer may be lost as well. */
