@@ -7,6 +7,7 @@ import { until } from './until.js';
 /** The service as it was built, running as a process of its own. */
 export type Instance = {
   url: string;
+  pid: number | undefined;
   /** All that it wrote, to both outputs. */
   output: () => string;
   isRunning: () => boolean;
@@ -61,6 +62,7 @@ export async function startInstance(
   });
   const instance: Instance = {
     url: `http://127.0.0.1:${environment.PORT}`,
+    pid: child.pid,
     output: () => output,
     isRunning: () => running,
     wasEndedOnPurpose: () => onPurpose,
