@@ -4,6 +4,7 @@ import type { Config } from './config.js';
 import { sendProblem } from './plugins/errors.js';
 import { health } from './plugins/health.js';
 import { loggerOptions, RequestLog } from './plugins/request-log.js';
+import { securityHeaders } from './plugins/security-headers.js';
 import { DomainError } from './shared/domain-error.js';
 
 /**
@@ -23,6 +24,7 @@ export function buildStartingApp(config: Config, { logStream }: Pick<BuildAppOpt
   const refuse = () => Promise.reject(new DomainError('unavailable', { retryAfterSeconds: 1 }));
   app.setErrorHandler((thrown, request, reply) => sendProblem(thrown, request, reply, realm));
   app.setNotFoundHandler(refuse);
+  app.register(securityHeaders, { https: config.issuer.startsWith('https:') });
   app.register(health, {
     startup: 'waiting',
     pingDatabase: refuse,

@@ -75,7 +75,7 @@ export async function buildApp(
       request.log.info({ code: error.code }, 'could not be read');
       return sendProblem(error, request, reply, realm);
     },
-    clientErrorHandler: (error, socket) => answerUnreadable(error, socket, app.log),
+    clientErrorHandler: (error, socket) => answerUnreadable(error, socket, app),
     // Asked in a hook, where the answer can be a problem document.
     http: { requireHostHeader: false, headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
   }).withTypeProvider<TypeBoxTypeProvider>();

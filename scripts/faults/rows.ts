@@ -2,6 +2,7 @@ import type { Row } from './row.js';
 import { answerCutBeforeClient, answerCutBeforeService } from './rows/answer-cut.js';
 import { clockSkewed } from './rows/clock-skewed.js';
 import { diskFull } from './rows/disk-full.js';
+import { expiredRowsCleaned } from './rows/expired-rows-cleaned.js';
 import { hammeredVictim } from './rows/hammered-victim.js';
 import { hundredParallelRefreshes } from './rows/hundred-parallel-refreshes.js';
 import { keyRotationUnderTraffic } from './rows/key-rotation.js';
@@ -13,6 +14,7 @@ import { postgresDownAtStart } from './rows/postgres-down-at-start.js';
 import { postgresHangs } from './rows/postgres-hangs.js';
 import { postgresRestarted } from './rows/postgres-restarted.js';
 import { postgresSlow } from './rows/postgres-slow.js';
+import { redisGone } from './rows/redis-gone.js';
 import { refreshAgainstLogout, refreshAgainstPasswordChange } from './rows/refresh-against-end.js';
 import { replayOfGrandparent, replayOfPredecessor } from './rows/replay.js';
 import { restartThenReplay } from './rows/restart-then-replay.js';
@@ -27,6 +29,7 @@ export const ROWS: readonly Row[] = [
   postgresSlow,
   poolExhausted,
   diskFull,
+  redisGone,
   sigtermUnderLoad,
   killedBeforeCommit,
   killedAfterCommit,
@@ -44,4 +47,5 @@ export const ROWS: readonly Row[] = [
   keyRotationUnderTraffic,
   loginFlood,
   hammeredVictim,
+  expiredRowsCleaned,
 ];

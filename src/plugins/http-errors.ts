@@ -1,5 +1,6 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 import { DomainError } from '../shared/domain-error.js';
 import type { ErrorCode } from '../shared/error-codes.js';
@@ -14,7 +15,11 @@ const NODE_ERRORS: Record<string, ErrorCode> = {
  * Answers what Node's HTTP parser could not read, and what therefore never became a request: a problem document,
  * written to the bare socket, which is then closed.
  */
-export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, log: FastifyBaseLogger): void {
+export function answerUnreadable(
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+  { log, commonHeaders }: FastifyInstance,
+): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return;
   if (!socket.writable) {
     socket.destroy(error);
@@ -26,10 +31,19 @@ export function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket, l
   const headers = [
     `content-type: ${PROBLEM_CONTENT_TYPE}; charset=utf-8`,
     `content-length: ${Buffer.byteLength(body)}`,
-    'cache-control: no-store',
+    ...Object.entries(commonHeaders).map(([name, value]) => `${name}: ${value}`),
     'connection: close',
   ];
   socket.end(`HTTP/1.1 ${problem.status} ${problem.title}\r\n${headers.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function countHosts({ rawHeaders }: IncomingMessage): number {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const name = rawHeaders[index];
+    if (name?.length === 4 && name.toLowerCase() === 'host') count += 1;
+  }
+  return count;
 }
 
 /** What Node would refuse with an empty answer before anyone is asked. */
@@ -39,6 +53,10 @@ export const httpErrors = fastifyPlugin(
       // RFC 9112 §3.2
       if (headers.host === undefined && raw.httpVersion === '1.1') {
         throw new DomainError('malformed_request', { detail: 'The request has no Host header.' });
+      }
+      // Node keeps the first of two; a proxy in front may have kept the other.
+      if (countHosts(raw) > 1) {
+        throw new DomainError('malformed_request', { detail: 'The request has more than one Host header.' });
       }
     });
     // An expectation that we do not know may be ignored (RFC 9110 §10.1.1).

@@ -29,7 +29,8 @@ function generateFor(algorithm: SigningAlgorithm) {
     case 'EdDSA':
       return generate('ed25519');
     case 'RS256':
-      return generate('rsa', { modulusLength: 2048 });
+      // 128 bits of strength, as the others have (NIST SP 800-57 part 1, table 2).
+      return generate('rsa', { modulusLength: 3072 });
   }
 }
 

@@ -57,6 +57,8 @@ test.each<[string, string | Buffer, number, string]>([
   ],
   ['an address of 20 KB', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n${HEAD}\r\n`, 431, 'headers_too_large'],
   ['no Host', 'GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n', 400, 'malformed_request'],
+  ['two Hosts', `GET /livez HTTP/1.1\r\n${HEAD}HOST: evil.example\r\n\r\n`, 400, 'malformed_request'],
+  ['two Hosts that are the same', `GET /livez HTTP/1.1\r\n${HEAD}Host: x\r\n\r\n`, 400, 'malformed_request'],
   ['bad percent-encoding', `GET /% HTTP/1.1\r\n${HEAD}\r\n`, 400, 'malformed_request'],
   ['an address that is not there', `GET /nothing HTTP/1.1\r\n${HEAD}\r\n`, 404, 'not_found'],
 ])('answers a problem document over a real socket to %s', async (_name, request, status, code) => {
