@@ -45,7 +45,8 @@ async function build() {
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
     () => 'it passed',
-    (error) => error.code,
+    // Every refusal of a token is one that the challenge names (RFC 6750 §3.1).
+    (error) => (error.options?.bearerError === 'invalid_token' ? error.code : String(error)),
   );
 
 test('a token lives for the configured time, and never beyond its session', async () => {
@@ -85,6 +86,29 @@ test('what was verified is forgotten when a key goes, and what its key signed is
   const { token: another } = issue();
   const claims = await tokens.verify(another);
   expect(tokens.recall(another)).toBe(claims);
+});
+
+test('what is no token of ours is refused: not spelled right, no header, another algorithm, claims that are not ours', async () => {
+  const { tokens, issue, keys } = await build();
+  const { token } = issue();
+  const [header = '', payload = '', signature = ''] = token.split('.');
+  const other = Buffer.from(
+    JSON.stringify({ ...JSON.parse(Buffer.from(header, 'base64url').toString()), alg: 'EdDSA' }),
+  ).toString('base64url');
+  const tampered = Buffer.from(payload, 'base64url').toString().replace('"gen":3', '"gen":4');
+  const foreign = keys.active().sign({ iss: NAMES.issuer, aud: NAMES.audience, exp: 9_999_999_999 } as never);
+  for (const bad of [
+    '',
+    'a.b.c',
+    `${header}.${payload}`,
+    `${token}.`,
+    `${other}.${payload}.${signature}`,
+    `${header}.${Buffer.from(tampered).toString('base64url')}.${signature}`,
+    foreign,
+  ]) {
+    expect(await codeOf(tokens.verify(bad)), bad).toBe('access_token_invalid');
+    expect(tokens.recall(bad)).toBeUndefined();
+  }
 });
 
 test('a token whose key went while it was verified is not remembered', async () => {

@@ -72,6 +72,14 @@ test('lets a good token pass, tells who it is, and verifies it once', async () =
   expect(passed).toEqual([claimsOf('good')]);
 });
 
+test('reserves the place of auth on every request, so that all have one shape', async () => {
+  const app = Fastify();
+  onTestFinished(() => app.close());
+  decorateWithAuth(app);
+  app.get('/open', async (request) => ({ auth: request.auth }));
+  expect((await app.inject('/open')).json()).toEqual({ auth: null });
+});
+
 test('refuses a request without a token, with a challenge that names no error', async () => {
   const { ask, seen } = await build();
   const answer = await ask('/who');

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { createKeyRing } from '../../src/shared/key-ring.js';
 
@@ -15,4 +16,26 @@ test('the first secret makes, and all of them are found by their ids', () => {
 
 test('no secret is no key ring', () => {
   expect(() => createKeyRing([])).toThrow('at least one secret');
+});
+
+test('derives what it always has: tokens, passwords and keys that are out there were made with these', () => {
+  const { current } = createKeyRing([secret(7)]);
+  const digests = Object.fromEntries(
+    Object.entries(current).map(([name, value]) => [
+      name,
+      Buffer.isBuffer(value) ? createHash('sha256').update(value).digest('hex').slice(0, 16) : value,
+    ]),
+  );
+  expect(digests).toMatchInlineSnapshot(`
+    {
+      "attemptSubjectMac": "73050d29dfbd918b",
+      "id": 208,
+      "knownDeviceMac": "6172548502cad01a",
+      "mfaTokenMac": "09cf366945c03a25",
+      "passwordPepper": "132627ef0847534f",
+      "refreshTokenMac": "09619340b59381fb",
+      "secondFactorEncryption": "c4cf11e5ae56f96b",
+      "signingKeyEncryption": "091e88ce5e27838d",
+    }
+  `);
 });

@@ -144,6 +144,7 @@ describe('a rotation by hand', () => {
 
   test('is refused while there is no next key', () => {
     expect(() => decideRotation([active()], NOW, asked)).toThrow(/There is no next key yet/);
+    expect(() => decideRotation([next()], NOW, asked)).toThrow(KeyChangeRefused);
   });
 
   test('is refused to whoever saw another key active', () => {
