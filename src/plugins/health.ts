@@ -61,6 +61,7 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (
         ...schema,
         operationId: 'getLiveness',
         summary: 'Is the process alive?',
+        description: 'Asks nobody else: restart the process if this fails.',
         response: { 200: StrictObject({ status: Type.Literal('alive') }, { title: 'Liveness' }) },
       },
       config: { rateLimit: false, probe: true },
@@ -75,6 +76,8 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (
         ...schema,
         operationId: 'getReadiness',
         summary: 'May requests be sent here?',
+        description:
+          'Says what is wrong if not: the database, the news of ended sessions, or that it is about to stop.',
         response: { 200: ReadinessSchema, 503: ReadinessSchema },
       },
       config: { rateLimit: false, probe: true },
