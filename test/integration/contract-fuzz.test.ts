@@ -10,7 +10,7 @@ import { COOKIE, register, type SignedIn, sharedTestApp } from '../support/test-
  * More of it: FUZZ_RUNS=2000 npx vitest run --project integration contract-fuzz. What fails prints the request, as small as
  * it could be made, with a seed; FUZZ_SEED takes that.
  */
-const RUNS = Number(process.env.FUZZ_RUNS ?? 60);
+const RUNS = Number(process.env.FUZZ_RUNS ?? 100);
 const SEED = Number(process.env.FUZZ_SEED ?? 20_261_122);
 
 const contract = createContract(readOpenApi());
