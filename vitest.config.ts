@@ -55,6 +55,17 @@ export default defineConfig({
       },
       {
         test: {
+          // What runs beside the service: other programs, and several instances at once.
+          name: 'services',
+          include: ['test/services/**/*.test.ts'],
+          ...database,
+          globalSetup: [...database.globalSetup, 'test/support/built-service.ts'],
+          fileParallelism: false,
+          testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
           name: 'browser',
           include: ['test/browser/**/*.test.ts'],
           ...database,

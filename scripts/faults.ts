@@ -4,7 +4,7 @@
  *     npm run faults                     full figures, about 15 minutes
  *     npm run faults -- --short          fewer rounds, for each build
  *     npm run faults -- --only a,b       these rows alone; --list names them
- *     npm run faults -- --write FILE     puts the table into a document, between its marks
+ *     npm run faults -- --write FILE     puts the figures into a document's table, between its marks
  */
 import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -15,10 +15,7 @@ import { type Cluster, createCluster } from './faults/cluster.js';
 import { ROWS } from './faults/rows.js';
 import { type Result, runRow } from './faults/run.js';
 import { prepareTemplate, type Stage } from './faults/stage.js';
-import { countOf, tableOf } from './faults/table.js';
-import { replaceBetween } from './reference.js';
-
-const MARKS = ['<!-- figures: written by npm run faults -->', '<!-- figures: end -->'] as const;
+import { countOf, tableOf, writeFigures } from './faults/table.js';
 
 const { values } = parseArgs({
   options: {
@@ -39,12 +36,18 @@ if (values.list) {
   process.exit(0);
 }
 
+/** As a shell tells of Ctrl-C. */
+const BROKEN_OFF = 130;
+
 let cluster: Cluster | undefined;
 let stage: Stage | undefined;
+let cleaning: Promise<void> | undefined;
 // Ctrl-C at any time: whatever was started is ended, and nothing else is.
 closeWithGrace({ delay: 20_000, logger: false }, async ({ err }) => {
   if (err) console.error(err);
   await cleanUp();
+  // Whoever broke it off has not seen it pass.
+  process.exit(BROKEN_OFF);
 });
 
 const results: Result[] = [];
@@ -55,6 +58,7 @@ try {
   cluster = await createCluster();
   await prepareTemplate(cluster);
   for (const row of ROWS.filter(({ name }) => names.includes(name))) {
+    if (cleaning !== undefined) break;
     console.log(`\n${row.name}: ${row.fault}`);
     const result = await runRow(row, cluster, values.short, (made) => {
       stage = made;
@@ -70,18 +74,21 @@ try {
 
 console.log(`\n${tableOf(results)}\n`);
 if (values.write !== undefined) {
-  const where = `${values.short ? 'Short form' : 'Full form'}; ${availableParallelism()} cores, Node ${process.versions.node}; service, Postgres and clients on one machine.`;
+  const machine = `${availableParallelism()} cores, Node ${process.versions.node}; service, Postgres and clients on one machine`;
+  const where = `${values.short ? 'Short form' : 'Full form'}; ${machine}.`;
   const document = await readFile(values.write, 'utf8');
-  await writeFile(values.write, replaceBetween(document, MARKS, `${where}\n\n${tableOf(results)}`));
+  const order = ROWS.map(({ name }) => name);
+  await writeFile(values.write, writeFigures(document, where, results, order));
 }
 console.log(countOf(results));
 process.exit(results.some(({ verdict }) => verdict === 'failed') ? 1 : 0);
 
-async function cleanUp(): Promise<void> {
-  const [openStage, openCluster] = [stage, cluster];
-  stage = undefined;
-  cluster = undefined;
-  await openCluster?.signal('SIGCONT');
-  await openStage?.close().catch(() => {});
-  await openCluster?.remove();
+/** Once, however often it is asked for: at the end, and when somebody has had enough. */
+function cleanUp(): Promise<void> {
+  cleaning ??= (async () => {
+    await cluster?.signal('SIGCONT');
+    await stage?.close().catch(() => {});
+    await cluster?.remove();
+  })();
+  return cleaning;
 }

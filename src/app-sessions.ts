@@ -33,7 +33,12 @@ export async function buildSessionServices(config: Config, app: FastifyInstance)
   const { log } = app;
   const { issuer, audience } = config;
   const keyRing = createKeyRing(config.appSecrets);
-  const database = openDatabase({ url: config.databaseUrl, poolSize: config.databasePoolSize, log });
+  const database = openDatabase({
+    url: config.databaseUrl,
+    poolSize: config.databasePoolSize,
+    preparedStatements: config.databasePreparedStatements,
+    log,
+  });
   app.addHook('onClose', () => database.$disconnect());
 
   const clock = createDatabaseClock(database, (error) => log.warn({ err: error }, 'the database told no time'));

@@ -25,6 +25,10 @@ export const ConfigSchema = Type.Object({
     }),
   ),
   DATABASE_POOL_SIZE: whole(1, 500, 10, 'Connections that this instance may hold.'),
+  DATABASE_PREPARED_STATEMENTS: flag(
+    true,
+    'Whether statements are prepared once for each connection. false is for PgBouncer before 1.21 in transaction mode.',
+  ),
   MIGRATE_ON_START: flag(false, 'Apply migrations before serving.'),
   APP_SECRETS: text({
     description: 'Comma-separated, each at least 32 random bytes in base64url. The first makes, all of them verify.',
@@ -81,6 +85,13 @@ export const ConfigSchema = Type.Object({
     30,
     'Requests of one address to what takes a password; 0 switches the limit off.',
   ),
+  REDIS_URL: Type.Optional(
+    text({
+      pattern: '^rediss?://',
+      description:
+        'Redis in which instances count requests together, as redis://user:password@host:6379 or rediss://…. Default: each counts for itself.',
+    }),
+  ),
   SIGN_IN_FAILURES_PER_ADDRESS: whole(
     0,
     1_000_000,
@@ -122,6 +133,12 @@ export const ConfigSchema = Type.Object({
     60_000,
     1_000,
     'Milliseconds by which the process may lag before it answers 503 until it has recovered; 0 switches the check off.',
+  ),
+  SHUTDOWN_DELAY_SECONDS: whole(
+    0,
+    300,
+    0,
+    'Seconds to go on serving after SIGTERM, not ready, so that balancers notice before the port closes.',
   ),
   METRICS_PORT: Type.Optional(
     Type.Integer({

@@ -10,6 +10,8 @@ import { settlesWithin } from './shared/settles-within.js';
 export type Server = {
   /** Resolves when the service listens, or was closed before; rejects when it cannot start. */
   ready: Promise<void>;
+  /** Goes on serving for SHUTDOWN_DELAY_SECONDS, not ready, so that balancers look elsewhere before the port closes. */
+  drain: () => Promise<void>;
   /** Stops listening, answers what is in flight, and lets go of everything. */
   close: () => Promise<void>;
   log: FastifyBaseLogger;
@@ -70,13 +72,20 @@ export function startServer(config: Config, options: BuildAppOptions = {}): Serv
     throw error;
   });
 
+  async function drain(): Promise<void> {
+    if (app === undefined || config.shutdownDelaySeconds === 0) return;
+    app.startDraining();
+    app.log.info({ seconds: config.shutdownDelaySeconds }, 'not ready any more, and serving on for a while');
+    await sleep(config.shutdownDelaySeconds * 1_000, closing.signal);
+  }
+
   async function close(): Promise<void> {
     closing.abort();
     await starting.close();
     await app?.close();
   }
 
-  return { ready, close, log: starting.log };
+  return { ready, drain, close, log: starting.log };
 }
 
 function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

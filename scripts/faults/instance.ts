@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { ask } from './ask.js';
 import { until } from './until.js';
 
 /** The service as it was built, running as a process of its own. */
 export type Instance = {
+  /** Empty until it listens. */
   url: string;
   pid: number | undefined;
   /** All that it wrote, to both outputs. */
@@ -20,6 +20,8 @@ export type Instance = {
 };
 
 const START_MS = 30_000;
+/** As it logs it, with the database and without. */
+const LISTENING = /(?:Server listening|Not ready yet, and alive) at (http:[^"]+)"/;
 const root = path.resolve(import.meta.dirname, '../..');
 
 /**
@@ -61,8 +63,12 @@ export async function startInstance(
     });
   });
   const instance: Instance = {
+<<<<<<< HEAD
     url: `http://127.0.0.1:${environment.PORT}`,
     pid: child.pid,
+=======
+    url: '',
+>>>>>>> main
     output: () => output,
     isRunning: () => running,
     wasEndedOnPurpose: () => onPurpose,
@@ -77,9 +83,10 @@ export async function startInstance(
   };
   onSpawn?.(instance);
   if (!listening) return instance;
-  const listens = async () => (!running ? 'ended' : (await ask(instance.url, { path: '/livez' })).status === 200);
-  const { result } = await until('the service listens', listens, { within: START_MS, every: 20 });
+  const listens = () => (!running ? 'ended' : LISTENING.exec(output)?.[1]);
+  const { result } = await until('the service listens', listens, { within: START_MS, every: 5 });
   if (result === 'ended') throw new Error(`The service did not start:\n${output.slice(-2_000)}`);
+  instance.url = result;
   return instance;
 }
 

@@ -26,21 +26,31 @@ export async function runRow(row: Row, cluster: Cluster, isShort: boolean, noteS
   });
   let stage: Stage | undefined;
   try {
-    const { tablespace, release, skipped } = (await row.prepare?.(cluster)) ?? {};
-    if (skipped !== undefined) return result('skipped', skipped);
-    stage = await createStage(cluster, { isShort, ...(tablespace ? { tablespace } : {}) });
-    if (release) stage.atVeryEnd(release);
+    await cluster.mend();
+    const prepared = (await row.prepare?.(cluster)) ?? {};
+    if (prepared.skipped !== undefined) return result('skipped', prepared.skipped);
+    stage = await createStage(cluster, { isShort, ...prepared });
     noteStage(stage);
     const outcome = await Promise.race([row.run(stage), hang(row.name)]);
     if ('skipped' in outcome) return result('skipped', outcome.skipped);
     const faults = [...outcome.faults, ...(await checkInvariants(stage)).map((breach) => `afterwards: ${breach}`)];
-    return result(faults.length > 0 ? 'failed' : 'passed', outcome.figure, faults);
+    const told = counted(faults);
+    return result(faults.length > 0 ? 'failed' : 'passed', outcome.figure, told);
   } catch (error) {
     return result('failed', '', [error instanceof Error ? (error.stack ?? error.message) : String(error)]);
   } finally {
+    // A row that broke off in the middle must not take the others with it.
+    await cluster.mend().catch((error: unknown) => console.error(`After ${row.name}:`, error));
     await stage?.close().catch((error: unknown) => console.error(`After ${row.name}:`, error));
     noteStage(undefined);
   }
+}
+
+/** Each fault once, with how often it came. */
+function counted(faults: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const fault of faults) counts.set(fault, (counts.get(fault) ?? 0) + 1);
+  return [...counts].map(([fault, count]) => (count > 1 ? `${fault} (${count} times)` : fault));
 }
 
 type NoteStage = (stage: Stage | undefined) => void;

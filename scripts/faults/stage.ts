@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import pg from 'pg';
 import { encodeRefreshToken } from '../../src/modules/sessions/refresh-token.js';
 import { createKeyRing } from '../../src/shared/key-ring.js';
-import { findFreePort } from '../embedded-postgres.js';
 import type { Cluster } from './cluster.js';
 import { type Instance, type InstanceOptions, startInstance } from './instance.js';
 import { startProxy, type TcpProxy } from './proxy.js';
@@ -30,17 +29,16 @@ export type Stage = {
   seed: (count: number, userId?: string) => Promise<Seeded[]>;
   /** Work to be done when the row is over, last first. */
   atEnd: (work: () => Promise<unknown>) => void;
-  /** Work to be done when the row's database is gone, too. */
-  atVeryEnd: (work: () => Promise<unknown>) => void;
   close: () => Promise<void>;
 };
 
 const TEMPLATE = 'gatehouse_template';
 
 /** Quick hashes and no limits: a row that is about them sets its own. */
-function settingsOf(databaseUrl: string, appSecret: string, port: number): NodeJS.ProcessEnv {
+function settingsOf(databaseUrl: string, appSecret: string): NodeJS.ProcessEnv {
   return {
-    PORT: String(port),
+    // A free one, which its log tells.
+    PORT: '0',
     DATABASE_URL: databaseUrl,
     APP_SECRETS: appSecret,
     ISSUER_URL: 'http://localhost',
@@ -52,7 +50,6 @@ function settingsOf(databaseUrl: string, appSecret: string, port: number): NodeJ
     RATE_LIMIT_CREDENTIALS_PER_MINUTE: '0',
     SIGN_IN_FAILURES_PER_ADDRESS: '0',
     DOCS_ENABLED: 'false',
-    LOG_LEVEL: 'warn',
   };
 }
 
@@ -67,25 +64,26 @@ export async function prepareTemplate(cluster: Cluster): Promise<void> {
 }
 
 /** @param tablespace where the row's database lies, if not with the others */
-export async function createStage(cluster: Cluster, { isShort, tablespace }: StageOptions): Promise<Stage> {
+export async function createStage(cluster: Cluster, { isShort, tablespace, release }: StageOptions): Promise<Stage> {
   const name = `faults_${randomBytes(5).toString('hex')}`;
   await cluster.execute(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}${tablespace ? ` TABLESPACE ${tablespace}` : ''}`);
   const databaseUrl = cluster.url(name);
   const secret = randomBytes(32);
   const keys = createKeyRing([secret]).current;
-  const settings = (port: number) => settingsOf(databaseUrl, secret.toString('base64url'), port);
+  const settings = settingsOf(databaseUrl, secret.toString('base64url'));
   const pool = new pg.Pool({ connectionString: databaseUrl, max: 4 });
   pool.on('error', () => {});
   const instances: Instance[] = [];
   const atEnd: (() => Promise<unknown>)[] = [];
-  const atVeryEnd: (() => Promise<unknown>)[] = [];
   const witness = createWitness();
+  let closing: Promise<void> | undefined;
 
   const sql: Stage['sql'] = async (statement, values = []) => (await pool.query(statement, values)).rows;
 
   async function start(more: NodeJS.ProcessEnv = {}, options: InstanceOptions = {}): Promise<Instance> {
+    if (closing !== undefined) throw new Error('The row was broken off.');
     const onSpawn = (instance: Instance) => void instances.push(instance);
-    return startInstance({ ...settings(await findFreePort()), ...more }, { ...options, onSpawn });
+    return startInstance({ ...settings, ...more }, { ...options, onSpawn });
   }
 
   return {
@@ -98,7 +96,7 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
     start,
     startTwo: (more) => Promise.all([start(more), start(more)]),
     async command(...args) {
-      const command = await startInstance(settings(0), { program: 'dist/cli.js', args, listening: false });
+      const command = await startInstance(settings, { program: 'dist/cli.js', args, listening: false });
       const code = await command.exit;
       if (code !== 0) throw new Error(`cli.js ${args.join(' ')} ended with ${code}:\n${command.output()}`);
       return command.output();
@@ -123,18 +121,30 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
       });
     },
     atEnd: (work) => void atEnd.push(work),
-    atVeryEnd: (work) => void atVeryEnd.push(work),
-    async close() {
-      for (const work of atEnd.reverse()) await work();
-      await Promise.all(instances.map((instance) => instance.end('SIGKILL')));
-      await pool.end();
-      await cluster.execute(`DROP DATABASE ${name} WITH (FORCE)`);
-      for (const work of atVeryEnd.reverse()) await work();
+    close() {
+      closing ??= closeAll();
+      return closing;
     },
   };
+
+  async function closeAll(): Promise<void> {
+    for (const work of atEnd.reverse()) await work();
+    await Promise.all(instances.map((instance) => instance.end('SIGKILL')));
+    await pool.end();
+    await cluster.execute(`DROP DATABASE ${name} WITH (FORCE)`).catch((error: unknown) => {
+      // A row that was broken off may have left the server down; its data go with it.
+      console.error(`The database of a row could not be dropped: ${error}`);
+    });
+    await release?.();
+  }
 }
 
-export type StageOptions = { isShort: boolean; tablespace?: string };
+export type StageOptions = {
+  isShort: boolean;
+  tablespace?: string;
+  /** Done when the row's database is gone. */
+  release?: () => Promise<void>;
+};
 
 async function insertPerson(sql: Stage['sql']): Promise<string> {
   const email = `seeded-${randomBytes(6).toString('hex')}@example.test`;

@@ -13,13 +13,15 @@ export type Statements = Prisma.TransactionClient;
 type DatabaseOptions = {
   url: string;
   poolSize: number;
+  /** false sends every statement unnamed: PgBouncer before 1.21 gives each transaction another connection that knows no names. */
+  preparedStatements?: boolean;
   log: Pick<FastifyBaseLogger, 'warn'>;
   /** Told the pool, for what counts its connections. */
   onPool?: (pool: Pick<Pool, 'totalCount' | 'idleCount' | 'waitingCount'>) => void;
 };
 
 /** Opens Prisma over one pool of connections. Nothing connects before the first query. */
-export function openDatabase({ url, poolSize, log, onPool }: DatabaseOptions): Database {
+export function openDatabase({ url, poolSize, preparedStatements = true, log, onPool }: DatabaseOptions): Database {
   const warn = (error: Error) => log.warn({ error: error.message }, 'a database connection was lost');
   const pool = createPool(url, poolSize);
   onPool?.(pool);
@@ -27,7 +29,7 @@ export function openDatabase({ url, poolSize, log, onPool }: DatabaseOptions): D
     disposeExternalPool: true,
     onPoolError: warn,
     onConnectionError: warn,
-    statementNameGenerator: createStatementNames(),
+    statementNameGenerator: preparedStatements ? createStatementNames() : () => '',
   });
   return new PrismaClient({ adapter: withRetries(adapter), errorFormat: 'minimal' });
 }

@@ -7,6 +7,8 @@ type HealthOptions = {
   pingDatabase: () => Promise<unknown>;
   /** Whether what is known of ended sessions can be relied on, and whether the next ending will be heard at once. */
   revocation: { isFresh: () => boolean; isListening: () => boolean };
+  /** Whether the service is about to end. */
+  isDraining?: () => boolean;
   startup?: 'ok' | 'waiting';
 };
 
@@ -35,13 +37,8 @@ const ReadinessSchema = StrictObject(
 /** Probes. Alive: restart me if this fails. Ready: send me requests only while this says so. */
 export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (
   app,
-  { pingDatabase, revocation, startup = 'ok' },
+  { pingDatabase, revocation, isDraining = () => false, startup = 'ok' },
 ) => {
-  let closing = false;
-  app.addHook('preClose', async () => {
-    closing = true;
-  });
-
   let answer: Promise<boolean> | undefined;
   let askedAt = Number.NEGATIVE_INFINITY;
   function databaseAnswers(): Promise<boolean> {
@@ -64,6 +61,7 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (
         ...schema,
         operationId: 'getLiveness',
         summary: 'Is the process alive?',
+        description: 'Asks nobody else: restart the process if this fails.',
         response: { 200: StrictObject({ status: Type.Literal('alive') }, { title: 'Liveness' }) },
       },
       config: { rateLimit: false, probe: true },
@@ -78,20 +76,22 @@ export const health: FastifyPluginAsyncTypebox<HealthOptions> = async (
         ...schema,
         operationId: 'getReadiness',
         summary: 'May requests be sent here?',
+        description:
+          'Says what is wrong if not: the database, the news of ended sessions, or that it is about to stop.',
         response: { 200: ReadinessSchema, 503: ReadinessSchema },
       },
       config: { rateLimit: false, probe: true },
     },
     async (_request, reply) => {
       const database = await databaseAnswers();
-      const ready = database && revocation.isFresh() && !closing;
+      const ready = database && revocation.isFresh() && !isDraining();
       const hearing = revocation.isListening() ? 'ok' : 'polling';
       return reply.code(ready ? 200 : 503).send({
         status: ready ? 'ready' : 'not_ready',
         checks: {
           database: database ? 'ok' : 'failing',
           revocation: revocation.isFresh() ? hearing : 'stale',
-          shutdown: closing ? 'closing' : 'ok',
+          shutdown: isDraining() ? 'closing' : 'ok',
           startup,
         },
       });

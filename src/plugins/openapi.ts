@@ -7,6 +7,7 @@ import type { OpenAPIV3_1 } from 'openapi-types';
 import { DomainError } from '../shared/domain-error.js';
 import { ERROR_CODES, type ErrorCode } from '../shared/error-codes.js';
 import { COMMON_ERRORS, PROBLEM_CONTENT_TYPE, ProblemSchema, toProblem } from '../shared/problem.js';
+import { declareHeaders, HEADERS } from './openapi-headers.js';
 
 type OpenApiOptions = { issuer: string; cookieName: string };
 
@@ -16,7 +17,8 @@ const GATE_ERRORS: ErrorCode[] = [
   'access_token_expired',
   'session_ended',
 ];
-const BODY_ERRORS: ErrorCode[] = ['payload_too_large', 'unsupported_media_type', 'validation_failed'];
+const BODY_SIZE_ERRORS: ErrorCode[] = ['payload_too_large', 'unsupported_media_type'];
+const BODY_ERRORS: ErrorCode[] = [...BODY_SIZE_ERRORS, 'validation_failed'];
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -41,7 +43,7 @@ export const openApi = fastifyPlugin<OpenApiOptions>(
             'Sign-in for your apps: short-lived access tokens in answers, rotating refresh tokens in a cookie. Branch on the `code` of an error, never on its text.',
           license: { name: 'MIT', identifier: 'MIT' },
         },
-        servers: [{ url: issuer }],
+        servers: [{ url: issuer, 'x-internal': false } as { url: string }],
         tags: [
           { name: 'Accounts', description: 'Make an account, sign in, see who you are.' },
           { name: 'Sessions', description: 'Stay signed in, see where, and sign out.' },
@@ -51,8 +53,14 @@ export const openApi = fastifyPlugin<OpenApiOptions>(
         ],
         components: {
           schemas: { Problem: ProblemSchema as never },
+          headers: HEADERS as never,
           securitySchemes: {
-            bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },
+            bearer: {
+              type: 'http',
+              scheme: 'bearer',
+              bearerFormat: 'JWT',
+              description: 'An access token: a JWT (RFC 9068), made and checked as RFC8725 asks.',
+            },
             refreshCookie: { type: 'apiKey', in: 'cookie', name: cookieName },
           },
         },
@@ -109,12 +117,15 @@ function operationsOf({ paths = {} }: OpenAPIV3_1.Document): OpenAPIV3_1.Operati
 }
 
 /** Says what route schemas cannot, above all every error that an operation can answer with, by status: those of its own, of the gate, of all. */
-function complete(operation: OpenAPIV3_1.OperationObject, { config, schema }: RouteOptions): void {
+function complete(operation: OpenAPIV3_1.OperationObject, route: RouteOptions): void {
+  const { config, schema } = route;
   const codes = new Set<ErrorCode>([
     ...(config?.errors ?? []),
     ...(config?.guarded ? GATE_ERRORS : []),
     ...(config?.requireRecentAuth === undefined ? [] : (['insufficient_user_authentication'] as const)),
     ...(schema?.body || schema?.querystring ? BODY_ERRORS : []),
+    // A body that nobody asked for is read all the same.
+    ...(route.method === 'GET' ? [] : BODY_SIZE_ERRORS),
     ...COMMON_ERRORS,
   ]);
   if (config?.optionalBody) Object.assign(operation.requestBody ?? {}, { required: false });
@@ -139,6 +150,7 @@ function complete(operation: OpenAPIV3_1.OperationObject, { config, schema }: Ro
       },
     };
   }
+  declareHeaders(operation, { setsCookie: config?.setsCookie === true, isLimited: config?.rateLimit !== false });
 }
 
 function exampleOf(code: ErrorCode) {
@@ -150,5 +162,7 @@ declare module 'fastify' {
     /** The error codes that this route answers with, beyond those that any route may. */
     errors?: ErrorCode[];
     optionalBody?: boolean;
+    /** Whether its success sets or clears a cookie. */
+    setsCookie?: boolean;
   }
 }

@@ -9,18 +9,23 @@ export const PROBLEM_CONTENT_TYPE = 'application/problem+json';
 /** The body of every error (RFC 9457). */
 export const ProblemSchema = StrictObject(
   {
-    type: Type.String({ description: '`about:blank`: the code says it all.', examples: ['about:blank'] }),
-    title: Type.String({ description: "The status's name.", examples: ['Unauthorized'] }),
-    status: Type.Integer({ examples: [401] }),
+    type: Type.String({
+      maxLength: 200,
+      description: '`about:blank`: the code says it all.',
+      examples: ['about:blank'],
+    }),
+    title: Type.String({ maxLength: 100, description: "The status's name.", examples: ['Unauthorized'] }),
+    status: Type.Integer({ format: 'int32', minimum: 400, maximum: 599, examples: [401] }),
     code: Type.String({
       enum: Object.keys(ERROR_CODES),
       description: 'What to branch on. Never changes.',
       examples: ['refresh_token_reused'],
     }),
-    detail: Type.String({ description: 'For people: what happened and what to do.' }),
-    request_id: Type.String({ description: 'Names this request in the logs.' }),
+    detail: Type.String({ maxLength: 1_000, description: 'For people: what happened and what to do.' }),
+    request_id: Type.String({ format: 'uuid', maxLength: 36, description: 'Names this request in the logs.' }),
     reason: Type.Optional(
       Type.String({
+        maxLength: 50,
         description:
           'Why the session ended (`session_ended`) or expired (`session_expired`); `reset_required` when waiting does not help (`too_many_attempts`).',
       }),
@@ -28,10 +33,14 @@ export const ProblemSchema = StrictObject(
     errors: Type.Optional(
       Type.Array(
         StrictObject({
-          path: Type.String({ description: 'JSON pointer to what is wrong.', examples: ['/password'] }),
-          message: Type.String(),
+          path: Type.String({
+            maxLength: 20_000,
+            description: 'JSON pointer to what is wrong.',
+            examples: ['/password'],
+          }),
+          message: Type.String({ maxLength: 1_000 }),
         }),
-        { description: 'Only with `validation_failed` and `password_rejected`.' },
+        { maxItems: 100, description: 'Only with `validation_failed` and `password_rejected`.' },
       ),
     ),
   },

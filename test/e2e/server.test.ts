@@ -118,6 +118,20 @@ test('answers what is in flight when it is told to stop, and ends with code 0', 
   await expect(fetch(`${server.url}/livez`)).rejects.toThrow();
 });
 
+test('goes on serving while balancers notice that it will end: not ready, and keeping no connection', async () => {
+  const server = await startServer({ SHUTDOWN_DELAY_SECONDS: '2' });
+  const before = await fetch(`${server.url}/livez`);
+  expect(before.headers.get('connection')).toBe('keep-alive');
+  const toldAt = performance.now();
+  server.signal('SIGTERM');
+  await expect.poll(async () => (await fetch(`${server.url}/readyz`)).status, { timeout: 1_500 }).toBe(503);
+  const during = await fetch(`${server.url}/.well-known/jwks.json`);
+  expect(during.status).toBe(200);
+  expect(during.headers.get('connection')).toBe('close');
+  expect(await server.exit).toBe(0);
+  expect(performance.now() - toldAt).toBeGreaterThanOrEqual(1_990);
+});
+
 test('lets ten processes migrate one database at once', async () => {
   const DATABASE_URL = await freshDatabaseUrl({ migrated: false });
   const environment = { DATABASE_URL };

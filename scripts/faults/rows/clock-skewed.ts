@@ -16,7 +16,7 @@ export const clockSkewed: Row = {
   async run(stage) {
     const { faults, hold } = createFaults();
     const count = stage.isShort ? 30 : 200;
-    const settings = { ACCESS_TOKEN_SECONDS: String(ACCESS_TOKEN_SECONDS), LOG_LEVEL: 'info' };
+    const settings = { ACCESS_TOKEN_SECONDS: String(ACCESS_TOKEN_SECONDS) };
     const [right, ahead, behind] = await Promise.all([
       stage.start(settings),
       stage.start(settings, { clock: '+1h' }),

@@ -15,6 +15,8 @@ export const hammeredVictim: Row = {
       RATE_LIMIT_PER_MINUTE: '',
       RATE_LIMIT_CREDENTIALS_PER_MINUTE: '',
       SIGN_IN_FAILURES_PER_ADDRESS: '',
+      // The victim signs in more often here than a person does, and signs out never.
+      MAX_SESSIONS_PER_USER: '1000',
     };
     const [one, other] = await stage.startTwo(settings);
     const victim = freshPerson();

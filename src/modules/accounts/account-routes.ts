@@ -18,6 +18,8 @@ export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> =
         operationId: 'register',
         tags: ['Accounts'],
         summary: 'Make an account and sign in',
+        description:
+          'Opens a session, or, where addresses must be verified first, mails a link and answers 202 whether or not the address is taken.',
         security: [],
         body: CredentialsSchema,
         response: {
@@ -25,7 +27,7 @@ export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> =
           202: Accepted('Only with REQUIRE_VERIFIED_EMAIL: a mail is on its way.'),
         },
       },
-      config: { errors: ['email_taken', 'password_rejected', 'origin_not_allowed', 'overloaded'] },
+      config: { setsCookie: true, errors: ['email_taken', 'password_rejected', 'origin_not_allowed', 'overloaded'] },
     },
     async (request, reply) => {
       const signedIn = await accounts.register(request.body, readSignInContext(request, request.body, cookies));
@@ -48,6 +50,7 @@ export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> =
         response: { 200: LoginResponseSchema },
       },
       config: {
+        setsCookie: true,
         errors: ['invalid_credentials', 'email_not_verified', 'too_many_attempts', 'origin_not_allowed', 'overloaded'],
       },
     },
@@ -70,6 +73,7 @@ export const accountRoutes: FastifyPluginAsyncTypebox<Pick<AccountRoutesOptions,
         operationId: 'getMe',
         tags: ['Accounts'],
         summary: 'Who am I?',
+        description: 'The person whose access token this is.',
         response: { 200: UserSchema },
       },
     },

@@ -29,6 +29,7 @@ export const departureRoutes: FastifyPluginAsyncTypebox<DepartureRoutesOptions> 
         response: { 204: NoContent('Gone; the cookie is cleared.') },
       },
       config: {
+        setsCookie: true,
         requireRecentAuth: recentAuthSeconds,
         errors: ['invalid_credentials', 'too_many_attempts', 'origin_not_allowed', 'overloaded'],
       },

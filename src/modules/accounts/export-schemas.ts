@@ -1,8 +1,7 @@
 import { Type } from 'typebox';
-import { Id, StrictObject, Timestamp } from '../../shared/schemas.js';
+import { Count, Id, MAX_INT32, NullableText, StrictObject, Timestamp } from '../../shared/schemas.js';
 import { EventSchema } from '../audit/event-schemas.js';
 
-const NullableText = Type.Union([Type.String(), Type.Null()]);
 const NullableTimestamp = Type.Union([Timestamp(''), Type.Null()]);
 
 /** What an export holds: for the reference, since it is written page by page. */
@@ -10,7 +9,7 @@ export const ExportSchema = StrictObject(
   {
     user: StrictObject({
       id: Id('The user.'),
-      email: Type.String(),
+      email: Type.String({ maxLength: 254 }),
       email_verified_at: NullableTimestamp,
       created_at: Timestamp('When the account was made.'),
     }),
@@ -18,13 +17,13 @@ export const ExportSchema = StrictObject(
       StrictObject({
         enrolled_at: Timestamp('When enrolling began.'),
         confirmed_at: NullableTimestamp,
-        recovery_codes_left: Type.Integer(),
+        recovery_codes_left: Count(100),
       }),
       Type.Null(),
     ]),
     one_time_tokens: Type.Array(
       StrictObject({
-        purpose: Type.String(),
+        purpose: Type.String({ maxLength: 100 }),
         created_at: Timestamp('When it was mailed.'),
         expires_at: Timestamp('Until when it is good.'),
       }),
@@ -32,7 +31,7 @@ export const ExportSchema = StrictObject(
     ),
     mails: Type.Array(
       StrictObject({
-        kind: Type.String(),
+        kind: Type.String({ maxLength: 100 }),
         created_at: Timestamp('When it was to be sent.'),
         next_attempt_at: Timestamp('When it is tried next.'),
         failed_at: NullableTimestamp,
@@ -42,17 +41,17 @@ export const ExportSchema = StrictObject(
     sessions: Type.Array(
       StrictObject({
         id: Id('The session.'),
-        transport: Type.String(),
+        transport: Type.String({ maxLength: 100 }),
         created_at: Timestamp('When it was opened.'),
         authenticated_at: Timestamp('When the person last proved who they are in it.'),
-        amr: Type.Array(Type.String(), { description: 'How (RFC 8176).' }),
+        amr: Type.Array(Type.String({ maxLength: 100 }), { maxItems: 10, description: 'How (RFC 8176).' }),
         last_used_at: Timestamp('When it was last refreshed.'),
         idle_expires_at: Timestamp('When it ends unless it is refreshed before.'),
         expires_at: Timestamp('When it ends in any case.'),
         ended_at: NullableTimestamp,
-        end_reason: NullableText,
-        user_agent: NullableText,
-        ip: NullableText,
+        end_reason: NullableText(),
+        user_agent: NullableText(),
+        ip: NullableText(),
       }),
       { description: 'Ended ones too, until the retention.' },
     ),
@@ -61,13 +60,13 @@ export const ExportSchema = StrictObject(
         id: Id('The incident.'),
         session_id: Id('The session that was ended for it.'),
         detected_at: Timestamp('When the old token came back.'),
-        generation: Type.Integer(),
-        presented_generation: Type.Integer(),
+        generation: Count(MAX_INT32),
+        presented_generation: Count(MAX_INT32),
         rotated_at: Timestamp('When it had been replaced.'),
-        session_user_agent: NullableText,
-        session_ip: NullableText,
-        user_agent: NullableText,
-        ip: NullableText,
+        session_user_agent: NullableText(),
+        session_ip: NullableText(),
+        user_agent: NullableText(),
+        ip: NullableText(),
       }),
     ),
     events: Type.Array(EventSchema, { description: 'Newest first.' }),

@@ -21,7 +21,10 @@ export const mfaRoutes: FastifyPluginAsyncTypebox<MfaRoutesOptions> = async (app
         body: MfaRequestSchema,
         response: { 200: TokenResponseSchema },
       },
-      config: { errors: ['mfa_token_invalid', 'mfa_code_invalid', 'too_many_attempts', 'origin_not_allowed'] },
+      config: {
+        setsCookie: true,
+        errors: ['mfa_token_invalid', 'mfa_code_invalid', 'too_many_attempts', 'origin_not_allowed'],
+      },
     },
     async (request, reply) => {
       const { mfa_token: mfaToken, code, known_device } = request.body;

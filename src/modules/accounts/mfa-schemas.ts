@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { StrictObject } from '../../shared/schemas.js';
+import { Count, StrictObject } from '../../shared/schemas.js';
 import { CodeSchema } from '../second-factor/second-factor-schemas.js';
 import { KnownDeviceSchema, TOKEN_RESPONSE_EXAMPLE, TokenResponseSchema } from '../sessions/session-schemas.js';
 
@@ -21,8 +21,8 @@ const MfaRequiredSchema = StrictObject(
   {
     mfa_required: Type.Literal(true),
     mfa_token: MfaTokenSchema,
-    expires_in: Type.Integer({ description: 'Lifetime of the mfa_token in seconds.', examples: [300] }),
-    methods: Type.Array(Type.Enum(['totp', 'recovery_code']), { description: 'What /v1/auth/mfa takes.' }),
+    expires_in: Count(86_400, { description: 'Lifetime of the mfa_token in seconds.', examples: [300] }),
+    methods: Type.Array(Type.Enum(['totp', 'recovery_code']), { maxItems: 2, description: 'What /v1/auth/mfa takes.' }),
   },
   {
     title: 'MfaRequired',

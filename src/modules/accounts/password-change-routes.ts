@@ -33,6 +33,7 @@ export const passwordChangeRoutes: FastifyPluginAsyncTypebox<PasswordChangeRoute
         response: { 200: TokenResponseSchema },
       },
       config: {
+        setsCookie: true,
         requireRecentAuth: recentAuthSeconds,
         errors: [
           'invalid_credentials',

@@ -37,6 +37,7 @@ export const reauthenticationRoutes: FastifyPluginAsyncTypebox<ReauthenticationR
         response: { 200: TokenResponseSchema },
       },
       config: {
+        setsCookie: true,
         errors: [
           'invalid_credentials',
           'mfa_required',

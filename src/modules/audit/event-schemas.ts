@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { Id, StrictObject, Timestamp } from '../../shared/schemas.js';
+import { Id, NullableText, StrictObject, Timestamp } from '../../shared/schemas.js';
 import { EVENT_TYPES, type Event } from './event.js';
 
 export const EventsQuerySchema = StrictObject({
@@ -7,7 +7,11 @@ export const EventsQuerySchema = StrictObject({
     Type.String({ minLength: 1, maxLength: 100, description: 'The `next_cursor` of the page before.' }),
   ),
   limit: Type.Optional(
-    Type.String({ pattern: '^([1-9][0-9]?|100)$', description: 'Events a page: 1 to 100; 50 unless given.' }),
+    Type.String({
+      maxLength: 3,
+      pattern: '^([1-9][0-9]?|100)$',
+      description: 'Events a page: 1 to 100; 50 unless given.',
+    }),
   ),
 });
 
@@ -26,12 +30,13 @@ const EVENT_EXAMPLE = {
 export const EventSchema = StrictObject({
   id: Id('The event.'),
   type: Type.String({
+    maxLength: 100,
     description: `What happened, one of: ${EVENT_TYPES.join(', ')}. There may be more later.`,
     examples: ['login'],
   }),
   session_id: Nullable(Id('The session that it happened to or in.')),
-  ip: Nullable(Type.String({ description: 'From where it was asked for; null for what nobody asked for.' })),
-  user_agent: Nullable(Type.String()),
+  ip: NullableText({ description: 'From where it was asked for; null for what nobody asked for.' }),
+  user_agent: NullableText(),
   created_at: Timestamp('When it happened.'),
   details: Type.Object(
     {},
@@ -41,8 +46,10 @@ export const EventSchema = StrictObject({
 
 export const EventListSchema = StrictObject(
   {
-    events: Type.Array(EventSchema),
-    next_cursor: Nullable(Type.String({ description: 'Where the next page begins; null after the last one.' })),
+    events: Type.Array(EventSchema, { maxItems: 100 }),
+    next_cursor: Nullable(
+      Type.String({ maxLength: 100, description: 'Where the next page begins; null after the last one.' }),
+    ),
   },
   {
     title: 'EventList',

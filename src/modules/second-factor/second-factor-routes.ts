@@ -26,6 +26,7 @@ export const secondFactorRoutes: FastifyPluginAsyncTypebox<SecondFactorRoutesOpt
         operationId: 'getSecondFactor',
         tags: ['Accounts'],
         summary: 'Do I have a second factor?',
+        description: 'And how many recovery codes are left.',
         response: { 200: SecondFactorStatusSchema },
       },
     },

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { StrictObject, Timestamp } from '../../shared/schemas.js';
+import { Count, StrictObject, Timestamp } from '../../shared/schemas.js';
 import { MAX_PASSWORD_CHARACTERS } from '../passwords/password-policy.js';
 import { RECOVERY_CODE_COUNT } from './recovery-codes.js';
 
@@ -26,7 +26,10 @@ export const SecondFactorStatusSchema = StrictObject(
     confirmed_at: Type.Union([Timestamp('Since when.'), Type.Null()], {
       description: 'Since when; null when it is not.',
     }),
-    recovery_codes_left: Type.Integer({ minimum: 0, description: 'Offer new ones when they run low.', examples: [10] }),
+    recovery_codes_left: Count(RECOVERY_CODE_COUNT, {
+      description: 'Offer new ones when they run low.',
+      examples: [10],
+    }),
   },
   {
     title: 'SecondFactorStatus',
@@ -37,8 +40,9 @@ export const SecondFactorStatusSchema = StrictObject(
 
 export const EnrolmentSchema = StrictObject(
   {
-    secret: Type.String({ description: 'For typing where there is no camera: base 32.' }),
+    secret: Type.String({ maxLength: 200, description: 'For typing where there is no camera: base 32.' }),
     otpauth_url: Type.String({
+      maxLength: 2_000,
       description: 'Show this as a QR code. It holds the secret: never log it, never send it elsewhere.',
     }),
   },
@@ -69,7 +73,7 @@ const RECOVERY_CODES_EXAMPLE = [
 
 export const RecoveryCodesSchema = StrictObject(
   {
-    recovery_codes: Type.Array(Type.String(), {
+    recovery_codes: Type.Array(Type.String({ maxLength: 50 }), {
       minItems: RECOVERY_CODE_COUNT,
       maxItems: RECOVERY_CODE_COUNT,
       description: 'Shown this once. Each stands in for one code of the app.',

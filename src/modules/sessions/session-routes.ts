@@ -34,6 +34,7 @@ export const refreshRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
         response: { 200: TokenResponseSchema },
       },
       config: {
+        setsCookie: true,
         optionalBody: true,
         errors: [
           'refresh_token_missing',
@@ -68,7 +69,7 @@ export const refreshRoutes: FastifyPluginAsyncTypebox<SessionRoutesOptions> = as
         body: OptionalRefreshTokenBody,
         response: { 204: NoContent('Signed out; the cookie is cleared.') },
       },
-      config: { optionalBody: true, errors: ['origin_not_allowed'] },
+      config: { setsCookie: true, optionalBody: true, errors: ['origin_not_allowed'] },
     },
     async (request, reply) => {
       const refreshTokens = [request.body?.refresh_token, cookie.read(request)].filter((token) => token !== undefined);
@@ -92,6 +93,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<Pick<SessionRoutesOptions,
         operationId: 'listSessions',
         tags: ['Sessions'],
         summary: 'Where am I signed in?',
+        description: 'Live sessions, newest first. One of them is the one that asks.',
         response: { 200: SessionListSchema },
       },
     },
@@ -121,6 +123,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<Pick<SessionRoutesOptions,
         operationId: 'endSession',
         tags: ['Sessions'],
         summary: 'Sign out one device',
+        description: 'Ends one session of your own. That of somebody else is answered as one that never was.',
         params: StrictObject({ id: Type.String({ maxLength: 100, description: 'The session to end.' }) }),
         response: { 204: NoContent('Ended: its tokens are refused from now on.') },
       },
@@ -139,6 +142,7 @@ export const sessionRoutes: FastifyPluginAsyncTypebox<Pick<SessionRoutesOptions,
         operationId: 'endSessions',
         tags: ['Sessions'],
         summary: 'Sign out everywhere',
+        description: 'Ends all sessions of your own, or all but this one.',
         querystring: StrictObject({
           keep_current: Type.Optional(
             Type.Union([Type.Literal('true'), Type.Literal('false')], {

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { Id, StrictObject, Timestamp } from '../../shared/schemas.js';
+import { Count, Id, NullableText, StrictObject, Timestamp } from '../../shared/schemas.js';
 
 export const TransportSchema = Type.Enum(['cookie', 'body'], {
   description:
@@ -30,7 +30,7 @@ const USER_EXAMPLE = {
 export const UserSchema = StrictObject(
   {
     id: Id('The user; `sub` in access tokens.'),
-    email: Type.String({ examples: ['ada@example.com'] }),
+    email: Type.String({ maxLength: 254, examples: ['ada@example.com'] }),
     email_verified: Type.Boolean(),
     created_at: Timestamp('When the account was made.'),
   },
@@ -56,9 +56,12 @@ export const TOKEN_RESPONSE_EXAMPLE = {
 
 export const TokenResponseSchema = StrictObject(
   {
-    access_token: Type.String({ description: 'A JWT (RFC 9068). Send it as `Authorization: Bearer …`.' }),
+    access_token: Type.String({
+      maxLength: 8_192,
+      description: 'A JWT (RFC 9068). Send it as `Authorization: Bearer …`.',
+    }),
     token_type: Type.Literal('Bearer'),
-    expires_in: Type.Integer({ description: 'Lifetime of the access token in seconds.', examples: [600] }),
+    expires_in: Count(86_400, { description: 'Lifetime of the access token in seconds.', examples: [600] }),
     refresh_token: Type.Optional(RefreshTokenSchema),
     known_device: Type.Optional(KnownDeviceSchema),
     user: UserSchema,
@@ -87,13 +90,14 @@ export const SessionListSchema = StrictObject(
         last_used_at: Timestamp('When it was last refreshed.'),
         idle_expires_at: Timestamp('When it ends unless it is refreshed before.'),
         expires_at: Timestamp('When it ends in any case.'),
-        device: Type.Union([Type.String(), Type.Null()], {
+        device: NullableText({
           description: 'What a person would call it, as far as the user agent tells.',
         }),
-        user_agent: Type.Union([Type.String(), Type.Null()]),
-        ip: Type.Union([Type.String(), Type.Null()]),
+        user_agent: NullableText(),
+        ip: NullableText(),
         transport: TransportSchema,
       }),
+      { maxItems: 10_000 },
     ),
   },
   {
