@@ -63,12 +63,8 @@ export async function startInstance(
     });
   });
   const instance: Instance = {
-<<<<<<< HEAD
-    url: `http://127.0.0.1:${environment.PORT}`,
-    pid: child.pid,
-=======
     url: '',
->>>>>>> main
+    pid: child.pid,
     output: () => output,
     isRunning: () => running,
     wasEndedOnPurpose: () => onPurpose,
