@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance } from 'fastify';
 import type { DestinationStream } from 'pino';
 import { buildAccountServices } from './app-accounts.js';
 import { registerPlayground, simulateFaults } from './app-playground.js';
+import { buildSharedCounts } from './app-redis.js';
 import { buildSessionServices, type SessionServices } from './app-sessions.js';
 import type { Config } from './config.js';
 import { accountRoutes, credentialRoutes } from './modules/accounts/account-routes.js';
@@ -95,12 +96,8 @@ export async function buildApp(
 
 type Services = SessionServices & Awaited<ReturnType<typeof buildAccountServices>>;
 
-async function registerPlugins(
-  app: FastifyInstance,
-  config: Config,
-  { cookies, hashWorkers }: Services,
-  realm: string,
-) {
+async function registerPlugins(app: FastifyInstance, config: Config, services: Services, realm: string) {
+  const { cookies, hashWorkers, keyRing, metrics } = services;
   decorateWithAuth(app);
   await app.register(gracefulClose);
   await app.register(clientGone);
@@ -111,6 +108,7 @@ async function registerPlugins(
   await app.register(rateLimits, {
     perMinute: config.rateLimitPerMinute,
     credentialsPerMinute: config.rateLimitCredentialsPerMinute,
+    sharedCounts: await buildSharedCounts(config, app, keyRing, metrics),
   });
   await app.register(errors, { realm });
   await app.register(underPressure, { maxEventLoopDelayMs: config.maxEventLoopDelayMs });

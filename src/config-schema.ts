@@ -85,6 +85,13 @@ export const ConfigSchema = Type.Object({
     30,
     'Requests of one address to what takes a password; 0 switches the limit off.',
   ),
+  REDIS_URL: Type.Optional(
+    text({
+      pattern: '^rediss?://',
+      description:
+        'Redis in which instances count requests together, as redis://user:password@host:6379 or rediss://…. Default: each counts for itself.',
+    }),
+  ),
   SIGN_IN_FAILURES_PER_ADDRESS: whole(
     0,
     1_000_000,

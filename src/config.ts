@@ -141,6 +141,7 @@ function toConfig(environment: Environment) {
     trustedProxies: splitList(environment.TRUSTED_PROXIES),
     rateLimitPerMinute: environment.RATE_LIMIT_PER_MINUTE,
     rateLimitCredentialsPerMinute: environment.RATE_LIMIT_CREDENTIALS_PER_MINUTE,
+    redisUrl: environment.REDIS_URL,
     signInFailuresPerAddress: environment.SIGN_IN_FAILURES_PER_ADDRESS,
     breachCheckUrl: environment.BREACH_CHECK_URL,
     recentAuthSeconds: environment.RECENT_AUTH_SECONDS,

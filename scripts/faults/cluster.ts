@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -22,6 +23,8 @@ export type Cluster = {
   stopAtOnce: () => Promise<void>;
   /** Sends a signal to every process of the server. */
   signal: (name: 'SIGSTOP' | 'SIGCONT') => Promise<void>;
+  /** Has it running again, whatever was done to it. */
+  mend: () => Promise<void>;
   /** @returns how many milliseconds it took until it let somebody in */
   accepts: () => Promise<number>;
   /** Stops it, and removes its data. */
@@ -68,6 +71,7 @@ export async function createCluster(): Promise<Cluster> {
   const stopAtOnce = async () => {
     await control('stop', '-m', 'immediate');
   };
+  let removed = false;
   await start();
 
   return {
@@ -84,7 +88,13 @@ export async function createCluster(): Promise<Cluster> {
       const letIn = () => withClient(url('postgres'), () => true).catch(() => false);
       return (await until('Postgres lets somebody in', letIn, { within: 60_000, every: 5 })).milliseconds;
     },
+    async mend() {
+      if (removed) return;
+      await signal('SIGCONT');
+      if ((await processesOf(data)).length === 0) await start();
+    },
     async remove() {
+      removed = true;
       await signal('SIGCONT');
       await stopAtOnce().catch(() => {});
       await rm(data, { recursive: true, force: true });
@@ -111,6 +121,8 @@ async function processesOf(data: string): Promise<number[]> {
   if (!(first > 0)) return [];
   const pids = (await readdir('/proc')).map(Number).filter((pid) => pid > 0);
   const parents = await Promise.all(pids.map(async (pid) => [pid, await parentOf(pid)] as const));
+  // A file that a stopped server has left behind names nobody.
+  if (!existsSync(`/proc/${first}`)) return [];
   return [first, ...parents.filter(([, parent]) => parent === first).map(([pid]) => pid)];
 }
 

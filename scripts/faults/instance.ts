@@ -7,6 +7,7 @@ import { until } from './until.js';
 export type Instance = {
   /** Empty until it listens. */
   url: string;
+  pid: number | undefined;
   /** All that it wrote, to both outputs. */
   output: () => string;
   isRunning: () => boolean;
@@ -19,6 +20,8 @@ export type Instance = {
 };
 
 const START_MS = 30_000;
+/** As it logs it, with the database and without. */
+const LISTENING = /(?:Server listening|Not ready yet, and alive) at (http:[^"]+)"/;
 const root = path.resolve(import.meta.dirname, '../..');
 
 /**
@@ -61,6 +64,7 @@ export async function startInstance(
   });
   const instance: Instance = {
     url: '',
+    pid: child.pid,
     output: () => output,
     isRunning: () => running,
     wasEndedOnPurpose: () => onPurpose,
@@ -75,7 +79,7 @@ export async function startInstance(
   };
   onSpawn?.(instance);
   if (!listening) return instance;
-  const listens = () => (!running ? 'ended' : /Server listening at (http:[^"]+)"/.exec(output)?.[1]);
+  const listens = () => (!running ? 'ended' : LISTENING.exec(output)?.[1]);
   const { result } = await until('the service listens', listens, { within: START_MS, every: 5 });
   if (result === 'ended') throw new Error(`The service did not start:\n${output.slice(-2_000)}`);
   instance.url = result;

@@ -26,10 +26,10 @@ export async function runRow(row: Row, cluster: Cluster, isShort: boolean, noteS
   });
   let stage: Stage | undefined;
   try {
-    const { tablespace, release, skipped } = (await row.prepare?.(cluster)) ?? {};
-    if (skipped !== undefined) return result('skipped', skipped);
-    stage = await createStage(cluster, { isShort, ...(tablespace ? { tablespace } : {}) });
-    if (release) stage.atVeryEnd(release);
+    await cluster.mend();
+    const prepared = (await row.prepare?.(cluster)) ?? {};
+    if (prepared.skipped !== undefined) return result('skipped', prepared.skipped);
+    stage = await createStage(cluster, { isShort, ...prepared });
     noteStage(stage);
     const outcome = await Promise.race([row.run(stage), hang(row.name)]);
     if ('skipped' in outcome) return result('skipped', outcome.skipped);
@@ -39,6 +39,8 @@ export async function runRow(row: Row, cluster: Cluster, isShort: boolean, noteS
   } catch (error) {
     return result('failed', '', [error instanceof Error ? (error.stack ?? error.message) : String(error)]);
   } finally {
+    // A row that broke off in the middle must not take the others with it.
+    await cluster.mend().catch((error: unknown) => console.error(`After ${row.name}:`, error));
     await stage?.close().catch((error: unknown) => console.error(`After ${row.name}:`, error));
     noteStage(undefined);
   }

@@ -29,8 +29,6 @@ export type Stage = {
   seed: (count: number, userId?: string) => Promise<Seeded[]>;
   /** Work to be done when the row is over, last first. */
   atEnd: (work: () => Promise<unknown>) => void;
-  /** Work to be done when the row's database is gone, too. */
-  atVeryEnd: (work: () => Promise<unknown>) => void;
   close: () => Promise<void>;
 };
 
@@ -66,7 +64,7 @@ export async function prepareTemplate(cluster: Cluster): Promise<void> {
 }
 
 /** @param tablespace where the row's database lies, if not with the others */
-export async function createStage(cluster: Cluster, { isShort, tablespace }: StageOptions): Promise<Stage> {
+export async function createStage(cluster: Cluster, { isShort, tablespace, release }: StageOptions): Promise<Stage> {
   const name = `faults_${randomBytes(5).toString('hex')}`;
   await cluster.execute(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}${tablespace ? ` TABLESPACE ${tablespace}` : ''}`);
   const databaseUrl = cluster.url(name);
@@ -77,7 +75,6 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
   pool.on('error', () => {});
   const instances: Instance[] = [];
   const atEnd: (() => Promise<unknown>)[] = [];
-  const atVeryEnd: (() => Promise<unknown>)[] = [];
   const witness = createWitness();
   let closing: Promise<void> | undefined;
 
@@ -124,7 +121,6 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
       });
     },
     atEnd: (work) => void atEnd.push(work),
-    atVeryEnd: (work) => void atVeryEnd.push(work),
     close() {
       closing ??= closeAll();
       return closing;
@@ -139,11 +135,16 @@ export async function createStage(cluster: Cluster, { isShort, tablespace }: Sta
       // A row that was broken off may have left the server down; its data go with it.
       console.error(`The database of a row could not be dropped: ${error}`);
     });
-    for (const work of atVeryEnd.reverse()) await work();
+    await release?.();
   }
 }
 
-export type StageOptions = { isShort: boolean; tablespace?: string };
+export type StageOptions = {
+  isShort: boolean;
+  tablespace?: string;
+  /** Done when the row's database is gone. */
+  release?: () => Promise<void>;
+};
 
 async function insertPerson(sql: Stage['sql']): Promise<string> {
   const email = `seeded-${randomBytes(6).toString('hex')}@example.test`;

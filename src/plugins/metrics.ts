@@ -64,6 +64,16 @@ export function createMetrics(sources: MetricSources) {
       for (const [state, count] of Object.entries(counts)) this.set({ state }, count);
     },
   });
+  const redisUp = new Gauge({
+    name: 'gatehouse_redis_up',
+    help: 'Whether instances count requests together (1), or each for itself because Redis does not answer (0).',
+    registers,
+  });
+  const redisLosses = new Counter({
+    name: 'gatehouse_redis_losses_total',
+    help: 'How often Redis stopped answering.',
+    registers,
+  });
   gauge('gatehouse_listener_up', 'Whether this instance hears endings at once (1), or finds them by polling (0).', () =>
     Number(sources.isListening()),
   );
@@ -87,6 +97,10 @@ export function createMetrics(sources: MetricSources) {
 
   return {
     registry,
+    redisChanged(isUp: boolean): void {
+      redisUp.set(Number(isUp));
+      if (!isUp) redisLosses.inc();
+    },
     mailHandled: (outcome: MailOutcome): void => mails.inc({ outcome }),
     refreshed: (outcome: RefreshOutcome): void => refreshes.inc({ outcome }),
     guessed: (purpose: string, outcome: string): void => guesses.inc({ purpose, outcome }),

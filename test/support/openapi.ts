@@ -13,7 +13,7 @@ export type JsonSchema = {
 export type Parameter = { name: string; in: 'query' | 'path' | 'header'; required: boolean; schema: JsonSchema };
 
 export type DeclaredResponse = {
-  headers?: Record<string, { schema: JsonSchema; required?: boolean }>;
+  headers?: Record<string, object>;
   content?: Record<string, { schema: JsonSchema }>;
 };
 
@@ -38,7 +38,7 @@ type Described = {
 };
 
 export type OpenApiDocument = {
-  components: { schemas: Record<string, JsonSchema> };
+  components: { schemas: Record<string, JsonSchema>; headers: Record<string, object> };
   paths: Record<string, Record<string, Described>>;
 };
 

@@ -4,6 +4,10 @@ import type { Instance } from '../../scripts/faults/instance.js';
 import { checkInvariants, promiseBreaches } from '../../scripts/faults/invariants.js';
 import { faultsOf, type LoadAnswer } from '../../scripts/faults/load.js';
 import { startProxy, type TcpProxy } from '../../scripts/faults/proxy.js';
+import type { Row } from '../../scripts/faults/row.js';
+import { ROWS } from '../../scripts/faults/rows.js';
+import type { Result } from '../../scripts/faults/run.js';
+import { countOf, writeFigures } from '../../scripts/faults/table.js';
 import { createWitness, readRefreshToken, type SeenSession } from '../../scripts/faults/witness.js';
 import { encodeRefreshToken } from '../../src/modules/sessions/refresh-token.js';
 import { createKeyRing } from '../../src/shared/key-ring.js';
@@ -91,6 +95,42 @@ test('the load takes a right answer, a lost one and a 503 that says when, and no
     answer({ status: 500 }),
   ];
   expect(faultsOf(wrong)).toHaveLength(3);
+});
+
+describe('the table of figures', () => {
+  const row = (name: string): Row => ({ name, fault: 'f', right: 'r', run: async () => ({ figure: '', faults: [] }) });
+  const result = (name: string, verdict: Result['verdict'], figure: string): Result => ({
+    row: row(name),
+    verdict,
+    figure,
+    faults: [],
+    seconds: 1,
+  });
+  const empty = 'before <!-- figures: written by npm run faults --> <!-- figures: end --> after';
+
+  test('has a line for each row that was run, in their order; those that were not run keep theirs', () => {
+    const first = [result('a', 'passed', 'old a'), result('b', 'failed', 'old b')];
+    const once = writeFigures(empty, 'here', first, ['a', 'b']);
+    const twice = writeFigures(once, 'there', [result('b', 'passed', 'new b')], ['b', 'a']);
+    expect(once).toContain('| `b` | f | r | old b | **FAILED** |');
+    expect(twice.match(/^\| `.*$/gm)).toEqual(['| `b` | f | r | new b | holds |', '| `a` | f | r | old a | holds |']);
+    expect(twice).toMatch(/^before [\s\S]*there[\s\S]* after$/);
+  });
+
+  test('counts what passed, failed and was skipped', () => {
+    const all = [
+      result('a', 'passed', ''),
+      result('b', 'failed', ''),
+      result('c', 'skipped', ''),
+      result('d', 'passed', ''),
+    ];
+    expect(countOf(all)).toBe('2 passed, 1 failed, 1 skipped');
+  });
+
+  test('tells rows apart by their names', () => {
+    expect(ROWS.length).toBeGreaterThan(20);
+    expect(new Set(ROWS.map(({ name }) => name)).size).toBe(ROWS.length);
+  });
 });
 
 describe('the proxy', () => {

@@ -154,6 +154,22 @@ test('a batch is bounded, first come first served, and as many statements go at 
   );
 });
 
+test('who comes while others wait goes behind them, and a lane that is free again is used', async () => {
+  const { batches, sent } = build(1);
+  for (let round = 0; round < 3; round += 1) {
+    const [first, second] = [rotation(), rotation()];
+    const answers = Promise.all([batches.rotate(first), batches.rotate(second)]);
+    expect(sent.at(-1)?.rotations).toMatchObject([first]);
+    sent.at(-1)?.succeed();
+    await turn();
+    expect(sent.at(-1)?.rotations).toMatchObject([second]);
+    sent.at(-1)?.succeed();
+    expect(await answers).toEqual([moved(first), moved(second)]);
+    await turn();
+  }
+  expect(sent).toHaveLength(6);
+});
+
 test('what comes past two thousand is refused at once', async () => {
   const { batches } = build();
   void batches.rotate(rotation());
@@ -161,6 +177,8 @@ test('what comes past two thousand is refused at once', async () => {
   const refused = await batches.rotate(rotation()).catch((error) => error);
   expect(refused).toBeInstanceOf(DomainError);
   expect(refused.code).toBe('unavailable');
+  expect(refused.options.retryAfterSeconds).toBe(1);
+  expect(refused.cause).toContain('too many');
 });
 
 test('who has waited too long to be answered in time is refused and not sent', async () => {

@@ -142,6 +142,11 @@ describe('a rotation by hand', () => {
     expect(decideRotation(keys, NOW, { ...asked, evenIfUnpublished: true }).promote).toBe('next');
   });
 
+  test('is refused while there is no next key', () => {
+    expect(() => decideRotation([active()], NOW, asked)).toThrow(/There is no next key yet/);
+    expect(() => decideRotation([next()], NOW, asked)).toThrow(KeyChangeRefused);
+  });
+
   test('is refused to whoever saw another key active', () => {
     expect(() => decideRotation([active({ kid: 'newer' }), next()], NOW, asked)).toThrow(/newer signs now/);
   });

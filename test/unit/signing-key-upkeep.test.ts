@@ -39,3 +39,33 @@ test('looks after the keys every minute, goes on after a fault, and stops when t
   await vi.advanceTimersByTimeAsync(600_000);
   expect([change.mock.calls.length, reload.mock.calls.length]).toEqual(calls);
 });
+
+test('tells of no change when nothing was due, and of one that was stopped in the middle, that it goes no further', async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const onChange = vi.fn();
+  let finish = (_changes: KeyChanges | null) => {};
+  const change = vi.fn(
+    () =>
+      new Promise<KeyChanges | null>((resolve) => {
+        finish = resolve;
+      }),
+  );
+  const upkeep = createSigningKeyUpkeep({
+    repository: { change, encryptUnderFirstSecret: async () => 0 },
+    keys: { reload: async () => {} },
+    algorithm: 'ES256',
+    rotationDays: 30,
+    onChange,
+    onError: (error) => expect.unreachable(String(error)),
+  });
+  const started = upkeep.start();
+  finish({ ...DONE, promote: null });
+  await started;
+  expect(onChange).not.toHaveBeenCalled();
+  await vi.advanceTimersByTimeAsync(75_000);
+  upkeep.stop();
+  finish(null);
+  await vi.advanceTimersByTimeAsync(600_000);
+  expect(change).toHaveBeenCalledTimes(2);
+});

@@ -58,19 +58,27 @@ async function mountSmallDisk(cluster: Cluster): Promise<Preparation> {
     return { skipped: 'not permitted here: mounting a disk in memory needs root' };
   }
   const release = async () => {
-    await cluster.execute(`DROP TABLESPACE IF EXISTS ${TABLESPACE}`);
+    await cluster.execute(`DROP TABLESPACE IF EXISTS ${TABLESPACE}`).catch(() => {});
     await run('umount', ['--lazy', disk]);
     await rm(disk, { recursive: true, force: true });
   };
-  const folder = path.join(disk, 'tables');
+  try {
+    await createTablespace(cluster, path.join(disk, 'tables'));
+  } catch (error) {
+    await release().catch(() => {});
+    throw error;
+  }
+  return { tablespace: TABLESPACE, release };
+}
+
+async function createTablespace(cluster: Cluster, folder: string): Promise<void> {
   await mkdir(folder);
   const { uid, gid } = await postgresAccount();
-  for (const made of [disk, folder]) {
+  for (const made of [path.dirname(folder), folder]) {
     await chmod(made, 0o700);
     if (uid !== undefined && gid !== undefined) await chown(made, uid, gid);
   }
   await cluster.execute(`CREATE TABLESPACE ${TABLESPACE} LOCATION '${folder}'`);
-  return { tablespace: TABLESPACE, release };
 }
 
 /** Takes every byte that is left. */

@@ -29,12 +29,16 @@ export const loginFlood: Row = {
     const people = await Promise.all(
       (await stage.seed(40)).map(async (person) => ({ ...(await rotate(stage, instance, person, 1)), busy: false })),
     );
-    const [gate, refreshes, signIns]: Answer[][] = [[], [], []];
-    await Promise.all([
-      atRate(GATE_PER_SECOND, seconds, async (index) => {
+    const [alone, gate, refreshes, signIns]: Answer[][] = [[], [], [], []];
+    const askGate = (answers: Answer[] | undefined, forSeconds: number) =>
+      atRate(GATE_PER_SECOND, forSeconds, async (index) => {
         const person = people[index % people.length];
-        if (person) gate?.push(await me(instance.url, person.accessToken, agent));
-      }),
+        if (person) answers?.push(await me(instance.url, person.accessToken, agent));
+      });
+    // What the machine gives without a flood, to judge the other figure by.
+    await askGate(alone, seconds / 2);
+    await Promise.all([
+      askGate(gate, seconds),
       atRate(REFRESHES_PER_SECOND, seconds, async (index) => {
         const person = people[index % people.length];
         if (person === undefined || person.busy) return;
@@ -49,7 +53,12 @@ export const loginFlood: Row = {
       }),
     ]);
     agent.destroy();
-    const p99 = percentile(gate?.map(({ milliseconds }) => milliseconds) ?? [], 0.99);
+    const [p99Alone, p99] = [alone, gate].map((answers = []) =>
+      percentile(
+        answers.map(({ milliseconds }) => milliseconds),
+        0.99,
+      ),
+    ) as [number, number];
     const bound = stage.isShort ? SHARED_GATE_P99_MS : GATE_P99_MS;
     hold(p99 <= bound, `the gate's p99 is ${p99.toFixed(0)} ms (bound: ${bound} ms)`);
     const open = gate?.filter(({ status }) => status !== 200) ?? [];
@@ -59,7 +68,7 @@ export const loginFlood: Row = {
     const odd = signIns?.filter(({ status }) => status !== 401 && status !== 503) ?? [];
     hold(odd.length === 0, `sign-ins were answered ${countStatuses(odd)}`);
     const hashed = signIns?.filter(({ status }) => status === 401).length ?? 0;
-    const figure = `gate p99 ${p99.toFixed(0)} ms; ${(refreshed * 100).toFixed(1)} % of ${refreshes?.length} refreshes; ${(hashed / seconds).toFixed(0)} sign-ins a second hashed, the rest 503`;
+    const figure = `gate p99 ${p99.toFixed(0)} ms (${p99Alone.toFixed(0)} ms without the flood); ${(refreshed * 100).toFixed(1)} % of ${refreshes?.length} refreshes; ${(hashed / seconds).toFixed(0)} sign-ins a second hashed, the rest 503`;
     return { figure, faults };
   },
 };

@@ -28,6 +28,8 @@ export const postgresDownAtStart: Row = {
       hold(milliseconds < REFUSED_WITHIN_MS, `a bad configuration took ${milliseconds.toFixed(0)} ms to end`);
 
       const instance = await stage.start();
+      const alive = await ask(instance.url, { path: '/livez' });
+      hold(alive.status === 200, `/livez answered ${alive.status} while Postgres was down`);
       const notReady = await ask(instance.url, { path: '/readyz' });
       hold(notReady.status === 503, `/readyz answered ${notReady.status} while Postgres was down`);
       const early = stage.witness.heard(await register(instance.url, freshPerson()));

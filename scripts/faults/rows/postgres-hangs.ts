@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Answer, ask, logOut, percentile, refresh } from '../ask.js';
+import { type Answer, ask, logOut, refresh } from '../ask.js';
 import { countStatuses, startLoad, watchLiveness } from '../load.js';
 import { freshPerson, logIn, register } from '../people.js';
 import { createFaults, type Row } from '../row.js';
@@ -7,18 +7,18 @@ import type { Seeded, Stage } from '../stage.js';
 import { until } from '../until.js';
 
 const ANSWER_WITHIN_MS = 3_000;
-const ALIVE_WITHIN_MS = 100;
 
 export const postgresHangs: Row = {
   name: 'postgres-hangs',
   fault: 'Postgres hangs (SIGSTOP to all of its processes)',
-  right: 'every answer ≤ 3 s, `/livez` < 100 ms; 503, and never a logout that was not committed; heals',
+  right:
+    'every answer ≤ 3 s, `/livez` < 100 ms (short form: < 400 ms); 503, and never a logout that was not committed; heals',
   async run(stage) {
     const { faults, hold } = createFaults();
     const [one, other] = await stage.startTwo();
     const load = await startLoad(stage, [one.url, other.url], { clients: 10, pauseMs: 20 });
     await until('the load runs', () => load.answers.length > 100, { within: 20_000 });
-    const stopWatching = watchLiveness(one.url);
+    const stopWatching = watchLiveness(one.url, stage.isShort);
     const people = await stage.seed(stage.isShort ? 20 : 60);
     const known = freshPerson();
     await register(one.url, known).then(stage.witness.heard);
@@ -41,6 +41,7 @@ export const postgresHangs: Row = {
     await until('refreshes succeed again', rotated, { within: 20_000 });
     faults.push(...(await load.stop()));
     const alive = await stopWatching();
+    faults.push(...alive.faults);
 
     const hung = [...asked, ...load.answers.filter(({ at }) => at > hungAt)];
     const slowest = Math.max(...hung.map(({ milliseconds }) => milliseconds));
@@ -49,12 +50,7 @@ export const postgresHangs: Row = {
     hold(lost.length === 0, `${lost.length} requests were not answered at all (${lost[0]?.broke})`);
     const wrong = asked.filter(({ status, headers }) => status !== 503 || !(Number(headers['retry-after']) > 0));
     hold(wrong.length === 0, `${wrong.length} answers were not 503 with Retry-After: ${countStatuses(wrong)}`);
-    const liveness = alive.map(({ milliseconds }) => milliseconds);
-    const dead = alive.filter(({ status }) => status !== 200).length;
-    hold(dead === 0, `/livez failed ${dead} times`);
-    const slowLiveness = percentile(liveness, 0.999);
-    hold(slowLiveness < ALIVE_WITHIN_MS, `/livez took ${slowLiveness.toFixed(0)} ms`);
-    const figure = `${hung.length} answers while it hung, the slowest ${slowest.toFixed(0)} ms; ${alive.length} × \`/livez\`, the slowest ${slowLiveness.toFixed(0)} ms`;
+    const figure = `${hung.length} answers while it hung, the slowest ${slowest.toFixed(0)} ms; \`/livez\` p99 ${alive.p99.toFixed(0)} ms`;
     return { figure, faults };
   },
 };

@@ -1,23 +1,22 @@
-import { percentile } from '../ask.js';
 import { countStatuses, type LoadAnswer, startLoad, watchLiveness } from '../load.js';
 import { createFaults, type Row } from '../row.js';
 import { until } from '../until.js';
 
 const ANSWER_WITHIN_MS = 3_000;
-const ALIVE_WITHIN_MS = 100;
 /** In each direction: a little, a lot, and more than any deadline. */
 const DELAYS_MS = [50, 400, 2_500];
 
 export const postgresSlow: Row = {
   name: 'postgres-slow',
   fault: 'Postgres is slow: 0.1 s, 0.8 s and 5 s there and back',
-  right: 'every answer ≤ 3 s, `/livez` < 100 ms; served as long as that is in time, else 503; heals',
+  right:
+    'every answer ≤ 3 s, `/livez` < 100 ms (short form: < 400 ms); served as long as that is in time, else 503; heals',
   async run(stage) {
     const { faults, hold } = createFaults();
     const proxy = await stage.startProxy(stage.databaseUrl);
     const one = await stage.start({ DATABASE_URL: proxy.url });
     const load = await startLoad(stage, [one.url], { clients: 8, pauseMs: 20 });
-    const stopWatching = watchLiveness(one.url);
+    const stopWatching = watchLiveness(one.url, stage.isShort);
     const since = (from: number) => load.answers.filter(({ at, milliseconds }) => at - milliseconds > from);
     const rotated = (answers: LoadAnswer[]) => answers.find(({ kind, status }) => kind === 'refresh' && status === 200);
     const slowest: string[] = [];
@@ -37,14 +36,10 @@ export const postgresSlow: Row = {
     const healed = await until('refreshes succeed again', () => rotated(since(healedFrom)), { within: 20_000 });
     faults.push(...(await load.stop()));
     const alive = await stopWatching();
+    faults.push(...alive.faults);
     const lost = load.answers.filter(({ status }) => status === 0).length;
     hold(lost === 0, `${lost} requests were not answered at all`);
-    const liveness = percentile(
-      alive.map(({ milliseconds }) => milliseconds),
-      0.999,
-    );
-    hold(liveness < ALIVE_WITHIN_MS, `/livez took ${liveness.toFixed(0)} ms`);
-    const figure = `slowest answers at ${slowest.join(', ')} (${countStatuses(load.answers)}); \`/livez\` ≤ ${liveness.toFixed(0)} ms; healed in ${healed.milliseconds.toFixed(0)} ms`;
+    const figure = `slowest answers at ${slowest.join(', ')} (${countStatuses(load.answers)}); \`/livez\` p99 ${alive.p99.toFixed(0)} ms; healed in ${healed.milliseconds.toFixed(0)} ms`;
     return { figure, faults };
   },
 };

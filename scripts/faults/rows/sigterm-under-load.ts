@@ -32,7 +32,7 @@ export const sigtermUnderLoad: Row = {
       const people = await stage.seed(total);
       const { accessToken = '' } = stage.witness.heard(await register(staying.url, freshPerson()));
       const under: Promise<Sent>[] = [];
-      let pending = 0;
+      const pending = new Set<Sending>();
       let exit: ReturnType<typeof leaving.end> | undefined;
       for (const [index, person] of people.entries()) {
         // Many at once when the signal comes, so that much is in flight; before and after, as many a second.
@@ -41,17 +41,15 @@ export const sigtermUnderLoad: Row = {
         // Registering takes long, for its password is hashed: those are what is in flight, and few besides.
         const kind = index % (isBurst ? 3 : 40) === 0 ? 'register' : index % 4 < 2 ? 'refresh' : 'me';
         const [first, second] = isForLeaving ? [leaving.url, staying.url] : [staying.url, leaving.url];
-        if (isForLeaving) pending += 1;
-        under.push(
-          send(stage, { urls: [first, second], person, accessToken, agent, kind }).finally(() => {
-            if (isForLeaving) pending -= 1;
-          }),
-        );
+        const sending: Sending = { urls: [first, second], person, accessToken, agent, kind, wasTaken: false };
+        if (isForLeaving) pending.add(sending);
+        under.push(send(stage, sending).finally(() => pending.delete(sending)));
         if (index === total / 2 - 1) {
           // What is in flight has arrived.
           await ask(leaving.url, { path: '/livez' });
+          for (const each of pending) each.wasTaken = true;
+          inFlight += pending.size;
           exit = leaving.end('SIGTERM');
-          inFlight += pending;
         }
         if (!isBurst && index % 8 === 7) await pause(8_000 / PER_SECOND);
       }
@@ -79,13 +77,16 @@ type Sending = {
   accessToken: string;
   agent: Agent;
   kind: 'refresh' | 'me' | 'register';
+  /** It had arrived when the signal came: nothing excuses that it is not answered. */
+  wasTaken: boolean;
 };
 
 /**
  * Asks as a load balancer does: where nobody took the request, or somebody said that there is too much to do, the other
  * instance is asked. Taken is what was worked on, as the database shows, and what had time to be.
  */
-async function send(stage: Stage, { urls, person, accessToken, agent, kind }: Sending): Promise<Sent> {
+async function send(stage: Stage, sending: Sending): Promise<Sent> {
+  const { urls, person, accessToken, agent, kind } = sending;
   const newcomer = freshPerson();
   const sendTo = (url: string): Promise<Answer> => {
     if (kind === 'refresh') return refresh(url, person.refreshToken, agent);
@@ -94,7 +95,7 @@ async function send(stage: Stage, { urls, person, accessToken, agent, kind }: Se
   const right = kind === 'register' ? 201 : 200;
   const first = stage.witness.heard(await sendTo(urls[0]));
   if (first.status === right) return { retried: false, lost: undefined };
-  const isReset = first.status === 0 && first.milliseconds <= NEVER_TAKEN_MS;
+  const isReset = first.status === 0 && first.milliseconds <= NEVER_TAKEN_MS && !sending.wasTaken;
   const untouched = first.broke === 'ECONNREFUSED' || isReset || first.code === 'overloaded';
   if (!untouched) {
     const after = `after ${first.milliseconds.toFixed(0)} ms`;
