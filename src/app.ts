@@ -34,9 +34,11 @@ import { openApi, serveOpenApi, serveReference } from './plugins/openapi.js';
 import { createOriginRule } from './plugins/origin-rule.js';
 import { rateLimits } from './plugins/rate-limits.js';
 import { loggerOptions, RequestLog } from './plugins/request-log.js';
+import { createRequestStory } from './plugins/request-story.js';
 import { securityHeaders } from './plugins/security-headers.js';
 import { timeLimit } from './plugins/time-limit.js';
 import { underPressure } from './plugins/under-pressure.js';
+import type { Tracing } from './tracing/tracing.js';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
 
@@ -47,6 +49,8 @@ export type BuildAppOptions = {
   hashWorkers?: HashWorkers;
   /** Where the built playground is, as an absolute path; the project's own folder unless given. */
   playgroundFolder?: string;
+  /** Traces requests; nothing does unless given. */
+  tracing?: Pick<Tracing, 'plugin'> | undefined;
 };
 
 /**
@@ -55,11 +59,12 @@ export type BuildAppOptions = {
  */
 export async function buildApp(
   config: Config,
-  { logStream, hashWorkers, playgroundFolder }: BuildAppOptions = {},
+  { logStream, hashWorkers, playgroundFolder, tracing }: BuildAppOptions = {},
 ): Promise<FastifyInstance> {
   const realm = new URL(config.issuer).host;
+  const story = createRequestStory();
   const app = Fastify({
-    logger: loggerOptions(config.logLevel, logStream),
+    logger: loggerOptions(config.logLevel, logStream, story.requestId),
     logController: new RequestLog(),
     genReqId: () => crypto.randomUUID(),
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
@@ -82,6 +87,8 @@ export async function buildApp(
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   try {
+    if (tracing) await app.register(tracing.plugin);
+    await app.register(story.plugin);
     const sessionServices = await buildSessionServices(config, app);
     const services = { ...sessionServices, ...(await buildAccountServices(config, app, sessionServices, hashWorkers)) };
     const faults = simulateFaults(config, app);

@@ -10,7 +10,7 @@ const MAY_IMPORT: [files: RegExp, imports: RegExp][] = [
   [/^app(-\w+)?\.ts$/, /./],
   [
     /^(server|start-server)\.ts$/,
-    /^(app|app-starting|start-server|config|database\/(migrations|faults)|shared\/settles-within)\.ts$/,
+    /^(app|app-starting|start-server|config|database\/(migrations|faults)|shared\/settles-within|tracing\/tracing)\.ts$/,
   ],
   [/^cli\.ts$/, /^(commands\/|config\.ts$)/],
   // A command wires what it needs by itself: it must work where the service cannot start.
@@ -21,6 +21,7 @@ const MAY_IMPORT: [files: RegExp, imports: RegExp][] = [
   [/^config(-\w+)?\.ts$/, /^(config-\w+|shared\/.*)\.ts$/],
   [/^shared\//, /^shared\//],
   [/^database\//, /^(database|shared|generated)\//],
+  [/^tracing\//, /^tracing\//],
   [/^redis\//, /^(redis|shared)\//],
   [/^plugins\//, /^(plugins|redis|shared)\/|^database\/faults\.ts$|^modules\/(tokens|revocation)\//],
   [/^modules\/accounts\/.*-repository\.ts$/, /^(modules\/(accounts|audit)|database|generated|shared)\//],
