@@ -34,6 +34,7 @@ import { openApi, serveOpenApi, serveReference } from './plugins/openapi.js';
 import { createOriginRule } from './plugins/origin-rule.js';
 import { rateLimits } from './plugins/rate-limits.js';
 import { loggerOptions, RequestLog } from './plugins/request-log.js';
+import { createRequestLogger } from './plugins/request-logger.js';
 import { createRequestStory } from './plugins/request-story.js';
 import { securityHeaders } from './plugins/security-headers.js';
 import { timeLimit } from './plugins/time-limit.js';
@@ -66,6 +67,7 @@ export async function buildApp(
   const app = Fastify({
     logger: loggerOptions(config.logLevel, logStream, story.requestId),
     logController: new RequestLog(),
+    childLoggerFactory: createRequestLogger,
     genReqId: () => crypto.randomUUID(),
     trustProxy: config.trustedProxies.length > 0 ? [...config.trustedProxies] : false,
     bodyLimit: BODY_LIMIT_BYTES,

@@ -1,11 +1,13 @@
-import fastifyCors, { type FastifyCorsOptions } from '@fastify/cors';
+import fastifyCors from '@fastify/cors';
 import fastifyPlugin from 'fastify-plugin';
 
 /** Lets the pages of the allowed origins call the service and send its cookie. Any other origin gets no CORS header. */
 export const cors = fastifyPlugin<{ allowedOrigins: readonly string[] }>(
   async (app, { allowedOrigins }) => {
-    const allowed: FastifyCorsOptions = {
-      origin: true,
+    await app.register(fastifyCors, {
+      hideOptionsRoute: true,
+      // Of the origin alone: options that are given for each request are put together for each request.
+      origin: (origin, done) => done(null, origin !== undefined && allowedOrigins.includes(origin)),
       credentials: true,
       methods: ['GET', 'POST', 'DELETE'],
       allowedHeaders: ['authorization', 'content-type'],
@@ -20,11 +22,6 @@ export const cors = fastifyPlugin<{ allowedOrigins: readonly string[] }>(
       maxAge: 600,
       // An OPTIONS that is no preflight is answered as any other method that an address lacks.
       strictPreflight: false,
-    };
-    await app.register(fastifyCors, {
-      hideOptionsRoute: true,
-      delegator: ({ headers: { origin = '' } }, done) =>
-        done(null, allowedOrigins.includes(origin) ? allowed : { origin: false }),
     });
   },
   { name: 'cors' },
