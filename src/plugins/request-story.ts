@@ -2,8 +2,6 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { FastifyInstance } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 
-export type RequestStory = ReturnType<typeof createRequestStory>;
-
 /**
  * Lets whatever is logged on behalf of a request name it, however deep in the services: all lines with one `request_id`
  * tell the story of that request. What serves several requests at once (batches, timers) leaves the story first.
