@@ -35,9 +35,11 @@ import { createOriginRule } from './plugins/origin-rule.js';
 import { rateLimits } from './plugins/rate-limits.js';
 import { loggerOptions, RequestLog } from './plugins/request-log.js';
 import { createRequestLogger } from './plugins/request-logger.js';
+import { createRequestStory } from './plugins/request-story.js';
 import { securityHeaders } from './plugins/security-headers.js';
 import { timeLimit } from './plugins/time-limit.js';
 import { underPressure } from './plugins/under-pressure.js';
+import type { Tracing } from './tracing/tracing.js';
 
 const BODY_LIMIT_BYTES = 16 * 1024;
 
@@ -48,6 +50,8 @@ export type BuildAppOptions = {
   hashWorkers?: HashWorkers;
   /** Where the built playground is, as an absolute path; the project's own folder unless given. */
   playgroundFolder?: string;
+  /** Traces requests; nothing does unless given. */
+  tracing?: Pick<Tracing, 'plugin'> | undefined;
 };
 
 /**
@@ -56,11 +60,12 @@ export type BuildAppOptions = {
  */
 export async function buildApp(
   config: Config,
-  { logStream, hashWorkers, playgroundFolder }: BuildAppOptions = {},
+  { logStream, hashWorkers, playgroundFolder, tracing }: BuildAppOptions = {},
 ): Promise<FastifyInstance> {
   const realm = new URL(config.issuer).host;
+  const story = createRequestStory();
   const app = Fastify({
-    logger: loggerOptions(config.logLevel, logStream),
+    logger: loggerOptions(config.logLevel, logStream, story.requestId),
     logController: new RequestLog(),
     childLoggerFactory: createRequestLogger,
     genReqId: () => crypto.randomUUID(),
@@ -84,6 +89,8 @@ export async function buildApp(
   }).withTypeProvider<TypeBoxTypeProvider>();
 
   try {
+    if (tracing) await app.register(tracing.plugin);
+    await app.register(story.plugin);
     const sessionServices = await buildSessionServices(config, app);
     const services = { ...sessionServices, ...(await buildAccountServices(config, app, sessionServices, hashWorkers)) };
     const faults = simulateFaults(config, app);

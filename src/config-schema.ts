@@ -147,6 +147,17 @@ export const ConfigSchema = Type.Object({
       description: 'Port for Prometheus (GET /metrics), for the inside only. Default: off.',
     }),
   ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
+    text({
+      pattern: '^https?://',
+      description: 'Collector for OpenTelemetry traces (OTLP over HTTP), such as http://localhost:4318. Default: off.',
+    }),
+  ),
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: Type.Optional(
+    text({ pattern: '^https?://', description: 'The same, for traces alone and with the whole path.' }),
+  ),
+  OTEL_SERVICE_NAME: text({ default: 'gatehouse', description: 'What the service is called in traces.' }),
+  OTEL_SDK_DISABLED: flag(false, 'Switches tracing off whatever else is set.'),
   DOCS_ENABLED: flag(true, 'Whether /docs and /openapi.json are served.'),
   PLAYGROUND_ENABLED: flag(false, 'Whether /playground, a page on which to watch the service work, is served.'),
   SIMULATED_FAULTS_ENABLED: flag(

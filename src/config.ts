@@ -151,6 +151,7 @@ function toConfig(environment: Environment) {
     maxEventLoopDelayMs: environment.MAX_EVENT_LOOP_DELAY_MS,
     shutdownDelaySeconds: environment.SHUTDOWN_DELAY_SECONDS,
     metricsPort: environment.METRICS_PORT,
+    tracing: toTracingConfig(environment),
     docsEnabled: environment.DOCS_ENABLED,
     playgroundEnabled: environment.PLAYGROUND_ENABLED,
     simulatedFaultsEnabled: environment.SIMULATED_FAULTS_ENABLED,
@@ -161,6 +162,14 @@ function toConfig(environment: Environment) {
 /** How mail is sent; undefined when it is not. */
 function toMailConfig({ SMTP_URL: smtpUrl, MAIL_FROM: from, APP_URL: appUrl }: Environment) {
   return smtpUrl && from && appUrl ? { smtpUrl, from, appUrl } : undefined;
+}
+
+/** Where traces go; undefined when nothing is traced. */
+function toTracingConfig(environment: Environment) {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: base, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: whole } = environment;
+  const url = whole ?? (base === undefined ? undefined : `${base.replace(/\/$/, '')}/v1/traces`);
+  if (url === undefined || environment.OTEL_SDK_DISABLED) return undefined;
+  return { url, serviceName: environment.OTEL_SERVICE_NAME };
 }
 
 function list(lines: string[]): string {

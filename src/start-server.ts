@@ -6,6 +6,7 @@ import type { Config } from './config.js';
 import { isDatabaseUnavailable } from './database/faults.js';
 import { applyMigrations } from './database/migrations.js';
 import { settlesWithin } from './shared/settles-within.js';
+import type { Tracing } from './tracing/tracing.js';
 
 export type Server = {
   /** Resolves when the service listens, or was closed before; rejects when it cannot start. */
@@ -21,6 +22,8 @@ export type Server = {
 const SOON_MS = 1_000;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 1_000;
+/** For the last traces; a collector that is away must not hold up the end. */
+const FLUSH_MS = 2_000;
 
 /**
  * Migrates if asked to, builds the app and listens. While the database cannot be asked, it tries again and again, and
@@ -31,6 +34,7 @@ export function startServer(config: Config, options: BuildAppOptions = {}): Serv
   const closing = new AbortController();
   const starting = buildStartingApp(config, options);
   let app: FastifyInstance | undefined;
+  let tracing: Tracing | undefined;
 
   async function start(): Promise<void> {
     const built = build();
@@ -52,10 +56,12 @@ export function startServer(config: Config, options: BuildAppOptions = {}): Serv
   }
 
   async function build(): Promise<void> {
+    // Loaded only where it is wanted.
+    if (config.tracing) tracing = (await import('./tracing/tracing.js')).startTracing(config.tracing);
     for (let attempt = 0; !closing.signal.aborted; attempt += 1) {
       try {
         if (config.migrateOnStart) await applyMigrations(config.databaseDirectUrl);
-        const built = await buildApp(config, options);
+        const built = await buildApp(config, { ...options, tracing });
         if (closing.signal.aborted) await built.close();
         else app = built;
         return;
@@ -83,6 +89,7 @@ export function startServer(config: Config, options: BuildAppOptions = {}): Serv
     closing.abort();
     await starting.close();
     await app?.close();
+    if (tracing) await settlesWithin(tracing.flush(), FLUSH_MS);
   }
 
   return { ready, drain, close, log: starting.log };

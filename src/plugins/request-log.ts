@@ -26,12 +26,17 @@ const SECRET_NAMES = [
 export function loggerOptions(
   level: string,
   stream?: DestinationStream,
+  requestId: () => string | undefined = () => undefined,
 ): LoggerOptions & { stream?: DestinationStream } {
   return {
     level,
     base: { service: 'gatehouse' },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label) => ({ level: label }) },
+    mixin(_line, _level, logger) {
+      const id = requestId();
+      return id === undefined || 'request_id' in logger.bindings() ? {} : { request_id: id };
+    },
     redact: { paths: SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[secret]' },
     ...(stream ? { stream } : {}),
   };

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { SessionRepository } from './session-repository.js';
 
 type ConfirmationsOptions = {
@@ -25,6 +26,8 @@ export function createConfirmations({ repository, onError }: ConfirmationsOption
   let flushing: Promise<void> = Promise.resolve();
   let waitMs = FLUSH_EVERY_MS;
   let stopped = false;
+  // A batch is nobody's own: what it logs and traces belongs to no single request.
+  const outsideRequests = AsyncLocalStorage.snapshot();
 
   async function flush(): Promise<void> {
     while (waiting.size > 0) {
@@ -38,22 +41,24 @@ export function createConfirmations({ repository, onError }: ConfirmationsOption
 
   function schedule(): void {
     if (stopped) return;
-    timer ??= setTimeout(() => {
-      flushing = flush()
-        .then(
-          () => {
-            waitMs = FLUSH_EVERY_MS;
-          },
-          (error) => {
-            waitMs = Math.min(waitMs * 2, LAST_RETRY_MS);
-            onError(error);
-          },
-        )
-        .finally(() => {
-          timer = undefined;
-          if (waiting.size > 0) schedule();
-        });
-    }, waitMs).unref();
+    timer ??= outsideRequests(setTimeout, writeWaiting, waitMs).unref();
+  }
+
+  function writeWaiting(): void {
+    flushing = flush()
+      .then(
+        () => {
+          waitMs = FLUSH_EVERY_MS;
+        },
+        (error) => {
+          waitMs = Math.min(waitMs * 2, LAST_RETRY_MS);
+          onError(error);
+        },
+      )
+      .finally(() => {
+        timer = undefined;
+        if (waiting.size > 0) schedule();
+      });
   }
 
   return {
