@@ -23,8 +23,9 @@ export const gracefulClose = fastifyPlugin(
     app.decorate('startDraining', startDraining);
     app.decorate('isDraining', () => draining);
     app.addHook('preClose', async () => startDraining());
-    app.addHook('onSend', async (_request, reply) => {
+    app.addHook('onSend', (_request, reply, payload, done) => {
       if (draining) reply.header('connection', 'close');
+      done(null, payload);
     });
   },
   { name: 'graceful-close' },

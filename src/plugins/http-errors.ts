@@ -46,18 +46,19 @@ function countHosts({ rawHeaders }: IncomingMessage): number {
   return count;
 }
 
+/** RFC 9112 §3.2 */
+function faultOfHost(request: IncomingMessage): string | undefined {
+  if (request.headers.host === undefined && request.httpVersion === '1.1') return 'The request has no Host header.';
+  // Node keeps the first of two; a proxy in front may have kept the other.
+  return countHosts(request) > 1 ? 'The request has more than one Host header.' : undefined;
+}
+
 /** What Node would refuse with an empty answer before anyone is asked. */
 export const httpErrors = fastifyPlugin(
   async (app: FastifyInstance) => {
-    app.addHook('onRequest', async ({ raw, headers }) => {
-      // RFC 9112 §3.2
-      if (headers.host === undefined && raw.httpVersion === '1.1') {
-        throw new DomainError('malformed_request', { detail: 'The request has no Host header.' });
-      }
-      // Node keeps the first of two; a proxy in front may have kept the other.
-      if (countHosts(raw) > 1) {
-        throw new DomainError('malformed_request', { detail: 'The request has more than one Host header.' });
-      }
+    app.addHook('onRequest', ({ raw }, _reply, done) => {
+      const detail = faultOfHost(raw);
+      done(detail === undefined ? undefined : new DomainError('malformed_request', { detail }));
     });
     // An expectation that we do not know may be ignored (RFC 9110 §10.1.1).
     app.server.on('checkExpectation', (request, response) => app.server.emit('request', request, response));

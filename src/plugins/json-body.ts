@@ -19,13 +19,10 @@ export const jsonBody = fastifyPlugin(
       }
     });
 
-    app.addHook('preValidation', async ({ body, params, query }) => {
-      for (const part of [body, params, query]) {
-        if (!isStorableText(part)) {
-          const detail = 'Text may hold neither NUL nor half a surrogate pair.';
-          throw new DomainError('malformed_request', { detail });
-        }
-      }
+    app.addHook('preValidation', ({ body, params, query }, _reply, done) => {
+      if (isStorableText(body) && isStorableText(params) && isStorableText(query)) return done();
+      const detail = 'Text may hold neither NUL nor half a surrogate pair.';
+      done(new DomainError('malformed_request', { detail }));
     });
   },
   { name: 'json-body' },

