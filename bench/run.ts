@@ -1,7 +1,8 @@
 /**
  * `npm run bench`: how fast the service is, as ratios to limits of the same run (docs/bench.md).
  *
- *     npm run bench                      all rows, about 20 minutes; writes bench/results.json and the README's chart
+ *     npm run bench                      all rows, about 20 minutes; writes bench/results.json, its table in docs/bench.md
+ *                                        and the README's chart
  *     npm run bench -- --short           each row once and briefly: does all of it run? No verdicts, nothing is written
  *     npm run bench -- --only a,b        these rows alone, the others keep their figures; --list names them
  */
@@ -11,6 +12,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import closeWithGrace from 'close-with-grace';
+import { replaceBetween } from '../scripts/reference.js';
+import { drawChart } from './chart.js';
 import { FULL, SHORT } from './interleave.js';
 import { divideCores, keepTo } from './machine.js';
 import { openPostgres } from './postgres.js';
@@ -19,6 +22,9 @@ import { ROWS } from './rows.js';
 import { createStage, ROOT } from './stage.js';
 
 const RESULTS = path.join(ROOT, 'bench/results.json');
+const CHART = path.join(ROOT, 'docs/images/speed.svg');
+const DOCUMENT = path.join(ROOT, 'docs/bench.md');
+const MARKS = ['<!-- figures: written by npm run bench -->', '<!-- figures: end -->'] as const;
 
 const { values } = parseArgs({
   options: {
@@ -102,7 +108,12 @@ async function write(): Promise<void> {
     return now.length > 0 ? now : before.filter(({ row }) => row === name);
   });
   await writeFile(RESULTS, `${JSON.stringify({ machine, lines: all }, null, 2)}\n`);
-  console.log(`Written: ${path.relative(ROOT, RESULTS)}`);
+  const { node, processor, cores: count } = machine;
+  await writeFile(CHART, drawChart(all, `npm run bench · ${count} cores, ${processor} · Node ${node}`));
+  const document = await readFile(DOCUMENT, 'utf8');
+  const figures = `${Object.values(machine).join(' · ')}\n\n${tableOf(all, effort)}`;
+  await writeFile(DOCUMENT, replaceBetween(document, MARKS, figures));
+  console.log(`Written: ${[RESULTS, CHART, DOCUMENT].map((file) => path.relative(ROOT, file)).join(', ')}`);
 }
 
 /** The packages that the service is compared with, which nobody else needs. */
