@@ -4,13 +4,14 @@ import { type Command, UsageError } from './commands/command.js';
 import { keys } from './commands/keys.js';
 import { mails } from './commands/mails.js';
 import { migrate } from './commands/migrate.js';
+import { sessions } from './commands/sessions.js';
 import { users } from './commands/users.js';
 import { ConfigError } from './config.js';
 
 /** As `sysexits.h` and shells have them. */
 const EXIT = { failed: 1, usage: 2, config: 78 };
 
-const commands: Record<string, Command> = { migrate, keys, users, attempts, mails };
+const commands: Record<string, Command> = { migrate, keys, sessions, users, attempts, mails };
 
 const HELP = `Usage: node dist/cli.js <command>
 

@@ -1,26 +1,41 @@
-import { createReadStream, type ReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { loadMigrationUrl } from '../config.js';
-import { openDatabase } from '../database/database.js';
-import { isDatabaseUnavailable } from '../database/faults.js';
-import { type ImportedAccount, parseImportLine } from '../modules/accounts/account-import.js';
-import { createAccountImportRepository } from '../modules/accounts/account-import-repository.js';
+import { createAccountRepository } from '../modules/accounts/account-repository.js';
+import { createEventRepository } from '../modules/audit/event-repository.js';
+import { removeSecondFactor } from '../modules/second-factor/second-factor-removal-repository.js';
+import { createSessionRepository } from '../modules/sessions/session-repository.js';
 import { type Command, orUsageError, UsageError } from './command.js';
-import { createProgressBar } from './progress-bar.js';
-import { readLines } from './read-lines.js';
+import { findPerson, withDatabase } from './person.js';
+import { confirm, countSessions, print, tableOf } from './terminal.js';
+import { importUsers } from './users-import.js';
 
-/** Accounts that are written by one statement. */
-const BATCH_ACCOUNTS = 500;
-/** How often, and after how long, a batch is tried again when the database cannot be asked. */
-const RETRY_AFTER_MS = [500, 2_000];
+const OPTIONS = {
+  reason: { type: 'string' },
+  json: { type: 'boolean' },
+  yes: { type: 'boolean' },
+  'dry-run': { type: 'boolean' },
+} as const;
+
+type Options = { reason?: string; json?: boolean; yes?: boolean; 'dry-run'?: boolean };
+
+const MAX_REASON_CHARACTERS = 200;
 
 export const users: Command = {
-  summary: 'bring accounts along from elsewhere',
-  help: `Usage: node dist/cli.js users import <file | -> [--dry-run]
+  summary: 'look up, close and open accounts; bring accounts along from elsewhere',
+  help: `Usage: node dist/cli.js users show <email|id> [--json]
+       node dist/cli.js users disable <email|id> [--reason <text>] [--yes] [--dry-run] [--json]
+       node dist/cli.js users enable <email|id> [--json]
+       node dist/cli.js users reset-second-factor <email|id> [--yes] [--dry-run] [--json]
+       node dist/cli.js users import <file | -> [--dry-run]
 
-  import   Adds accounts from a file of one JSON object a line (NDJSON; - reads standard input):
+  show      What support needs to know. No password, no hash, no secret.
+  disable   Ends all sessions of the account, everywhere within a second, and lets nobody sign in to it. Whoever has the
+            right password is told 403 account_disabled; others learn nothing. --reason is kept with the event, which
+            the owner can read.
+  enable    Opens it again. People sign in anew.
+  reset-second-factor
+            For somebody who lost their second factor and all recovery codes: takes the factor away, and ends all
+            sessions. Make sure that it is them: from then on the password is enough.
+  import    Adds accounts from a file of one JSON object a line (NDJSON; - reads standard input):
 
              {"email":"ada@example.com","password_hash":"$2b$12$…","email_verified":true,"created_at":"2024-05-31T12:00:00Z"}
 
@@ -31,98 +46,99 @@ export const users: Command = {
            --dry-run checks every line and writes nothing. (An address that is in the file twice may then be counted
            twice.)
 
+What destroys asks first; --yes says so in advance, and without a terminal it must. --dry-run changes nothing.
+Exit code: 0 when it is done, 1 when it failed, 2 when it makes no sense or nobody said yes.
+
 Needs DATABASE_URL (or DATABASE_DIRECT_URL).`,
 
   async run([action = '', ...args]) {
-    if (action !== 'import')
+    if (action === 'import') return importUsers(args);
+    const work = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined;
+    if (work === undefined) {
       throw new UsageError(action === '' ? 'users needs an action.' : `users cannot "${action}".`);
-    const { values, positionals } = orUsageError(() =>
-      parseArgs({ args, options: { 'dry-run': { type: 'boolean' } }, allowPositionals: true }),
-    );
-    const [file, ...rest] = positionals;
-    if (file === undefined || rest.length > 0) throw new UsageError('users import needs one file, or -.');
-    await importUsers(file, values['dry-run'] ?? false);
+    }
+    const { values, positionals } = orUsageError(() => parseArgs({ args, options: OPTIONS, allowPositionals: true }));
+    const [named, ...rest] = positionals;
+    if (named === undefined || rest.length > 0) throw new UsageError(`users ${action} needs one address or id.`);
+    await work(named, values);
   },
 };
 
-async function importUsers(file: string, dryRun: boolean): Promise<void> {
-  const url = loadMigrationUrl();
-  const source = await openSource(file);
-  const database = openDatabase({ url, poolSize: 1, log: { warn: () => {} } });
-  const repository = createAccountImportRepository(database);
-  const write = dryRun ? repository.countMissing : repository.insert;
-  const bar = createProgressBar({ terminal: process.stderr, totalBytes: source.totalBytes });
-  const counted = { imported: 0, alreadyThere: 0, bad: 0 };
-  const startedAt = new Date();
-  let batch: ImportedAccount[] = [];
-
-  const flush = async () => {
-    if (batch.length === 0) return;
-    const added = await withRetries(() => write(batch));
-    counted.imported += added;
-    counted.alreadyThere += batch.length - added;
-    batch = [];
-  };
-
-  try {
-    for await (const line of readLines(source.stream)) {
-      const account = readAccount(line, startedAt);
-      if (typeof account === 'string') {
-        counted.bad += 1;
-        bar.print(`line ${line.number}: ${account}`);
-      } else if (account !== null) {
-        batch.push(account);
-      }
-      if (batch.length === BATCH_ACCOUNTS) await flush();
-      bar.update(source.stream.bytesRead, line.number);
-    }
-    await flush();
-  } catch (error) {
-    const reason = isDatabaseUnavailable(error) ? 'The database could not be asked.' : String(error);
-    const until = `Stopped: ${summaryOf(counted, dryRun)} until then.`;
-    throw new Error(`${until} ${reason} Run it again when that is mended: nothing is imported twice.`);
-  } finally {
-    bar.stop();
-    await database.$disconnect();
-  }
-  console.log(summaryOf(counted, dryRun));
-  if (counted.bad > 0) process.exitCode = 1;
-}
-
-/** @returns what is wrong with the line, or null when there is nothing in it */
-function readAccount(line: { text: string } | { fault: string }, now: Date): ImportedAccount | string | null {
-  if ('fault' in line) return line.fault;
-  return line.text.trim() === '' ? null : parseImportLine(line.text, now);
-}
-
-type Source = {
-  stream: AsyncIterable<Buffer> & Pick<ReadStream, 'bytesRead'>;
-  /** undefined when nobody knows: of what is piped in, or of a named pipe. */
-  totalBytes: number | undefined;
+const ACTIONS: Record<string, (named: string, options: Options) => Promise<void>> = {
+  show,
+  disable,
+  enable,
+  'reset-second-factor': resetSecondFactor,
 };
 
-/** @throws Error when there is no such file, or it is none */
-async function openSource(file: string): Promise<Source> {
-  if (file === '-') return { stream: process.stdin as unknown as Source['stream'], totalBytes: undefined };
-  const found = await stat(file).catch((error: NodeJS.ErrnoException) => {
-    throw new Error(error.code === 'ENOENT' ? `There is no file ${file}.` : `${file} cannot be read (${error.code}).`);
+async function show(named: string, { json = false }: Options): Promise<void> {
+  await withDatabase(async (database) => {
+    const person = await findPerson(database, named);
+    const live = await createSessionRepository(database).listLive(person.id);
+    const [lastEvent] = await createEventRepository(database).list(person.id, null, 1);
+    const document = {
+      id: person.id,
+      email: person.email,
+      email_verified: person.emailVerified,
+      created_at: person.createdAt,
+      disabled: person.isDisabled,
+      second_factor: person.hasSecondFactor,
+      live_sessions: live.length,
+      last_event: lastEvent ? { type: lastEvent.type, created_at: lastEvent.createdAt } : null,
+    };
+    const { last_event: last, ...rest } = document;
+    const shown = { ...rest, last_event: last ? `${last.type}, ${last.created_at.toISOString()}` : 'none' };
+    const rows = Object.entries(shown).map(([name, value]) => [
+      name.replaceAll('_', ' '),
+      value instanceof Date ? value.toISOString() : typeof value === 'boolean' ? (value ? 'yes' : 'no') : String(value),
+    ]);
+    print(json, document, tableOf(['ACCOUNT', ''], rows));
   });
-  if (found.isDirectory()) throw new Error(`${file} is a folder.`);
-  return { stream: createReadStream(file), totalBytes: found.isFile() ? found.size : undefined };
 }
 
-async function withRetries<Result>(work: () => Promise<Result>): Promise<Result> {
-  for (const delay of RETRY_AFTER_MS) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isDatabaseUnavailable(error)) throw error;
-      await sleep(delay);
-    }
+async function disable(named: string, { reason, json = false, yes = false, ...rest }: Options): Promise<void> {
+  if (reason !== undefined && reason.length > MAX_REASON_CHARACTERS) {
+    throw new UsageError(`--reason may have ${MAX_REASON_CHARACTERS} characters.`);
   }
-  return work();
+  await withDatabase(async (database) => {
+    const { id, email, isDisabled } = await findPerson(database, named);
+    if (isDisabled) return print(json, { disabled: true, ended: 0 }, `${email} is disabled already.`);
+    const live = await createSessionRepository(database).listLive(id);
+    if (rest['dry-run']) {
+      return print(json, { would_end: live.length }, `would disable ${email} and end ${countSessions(live.length)}`);
+    }
+    await confirm(`This closes the account ${email} and ends its ${countSessions(live.length)}.`, { yes });
+    const ended = await database.$transaction(async (transaction) => {
+      await createAccountRepository(transaction).disable(id, reason === undefined ? {} : { reason });
+      return createSessionRepository(transaction).endAllOf(id, { reason: 'disabled', client: null }, null);
+    });
+    print(json, { disabled: true, ended: ended.length }, `disabled ${email}, ended ${countSessions(ended.length)}`);
+  });
 }
 
-function summaryOf({ imported, alreadyThere, bad }: Record<string, number>, dryRun: boolean): string {
-  return `${dryRun ? 'would import' : 'imported'} ${imported}, already there ${alreadyThere}, bad lines ${bad}`;
+async function enable(named: string, { json = false }: Options): Promise<void> {
+  await withDatabase(async (database) => {
+    const { id, email } = await findPerson(database, named);
+    const wasDisabled = await createAccountRepository(database).enable(id);
+    print(json, { disabled: false }, wasDisabled ? `enabled ${email}` : `${email} was not disabled.`);
+  });
+}
+
+async function resetSecondFactor(named: string, { json = false, yes = false, ...rest }: Options): Promise<void> {
+  await withDatabase(async (database) => {
+    const { id, email, hasSecondFactor } = await findPerson(database, named);
+    if (!hasSecondFactor) return print(json, { removed: false, ended: 0 }, `${email} has no second factor.`);
+    if (rest['dry-run']) return print(json, { would_remove: true }, `would take the second factor from ${email}`);
+    await confirm(`From now on the password of ${email} is enough to sign in. All its sessions end.`, { yes });
+    const ended = await database.$transaction(async (transaction) => {
+      await createAccountRepository(transaction).lock(id);
+      await removeSecondFactor(transaction, id);
+      return createSessionRepository(transaction).endAllOf(id, { reason: 'revoked', client: null }, null);
+    });
+    print(
+      json,
+      { removed: true, ended: ended.length },
+      `took the second factor from ${email}, ended ${countSessions(ended.length)}`,
+    );
+  });
 }

@@ -36,6 +36,7 @@ export const ERROR_CODES = {
   session_expired: { status: 401, detail: 'The session has expired. Sign in again.' },
   session_ended: { status: 401, detail: 'The session has been ended. Sign in again.' },
   origin_not_allowed: { status: 403, detail: 'This origin may not do that. Add it to ALLOWED_ORIGINS if it should.' },
+  account_disabled: { status: 403, detail: 'This account has been closed. Ask whoever runs the service.' },
   email_not_verified: { status: 403, detail: 'This address is not verified yet. Open the link that was mailed to it.' },
   not_found: { status: 404, detail: 'There is nothing at this address.' },
   session_not_found: { status: 404, detail: 'You have no live session with this id.' },

@@ -16,7 +16,7 @@ const MAY_IMPORT: [files: RegExp, imports: RegExp][] = [
   // A command wires what it needs by itself: it must work where the service cannot start.
   [
     /^commands\//,
-    /^(commands|shared)\/|^config\.ts$|^database\/(database|faults|migrations)\.ts$|^modules\/(tokens\/signing-key-|accounts\/(account-repository|account-import|email-address)|attempts\/attempt-|mail\/outbox-repository)/,
+    /^(commands|shared)\/|^config\.ts$|^database\/(database|faults|migrations)\.ts$|^modules\/(tokens\/signing-key-|accounts\/(account-repository|account-import|email-address)|attempts\/attempt-|mail\/outbox-repository|sessions\/session(-repository)?\.ts|audit\/event-repository|second-factor\/second-factor-removal)/,
   ],
   [/^config(-\w+)?\.ts$/, /^(config-\w+|shared\/.*)\.ts$/],
   [/^shared\//, /^shared\//],

@@ -3,6 +3,7 @@ import type { Statements } from '../../database/database.js';
 import { isUniqueViolation } from '../../database/faults.js';
 import { Prisma } from '../../generated/prisma/client.js';
 import type { ClientInfo } from '../../shared/client-info.js';
+import type { EventDetails } from '../audit/event.js';
 import { insertEventsFrom } from '../audit/event-repository.js';
 
 export type Account = {
@@ -16,6 +17,8 @@ export type Account = {
   passwordVersion: number;
   /** Whether signing in takes a second step. */
   hasSecondFactor: boolean;
+  /** Whether an operator has closed it. */
+  isDisabled: boolean;
 };
 
 export type AccountRepository = ReturnType<typeof createAccountRepository>;
@@ -100,6 +103,34 @@ export function createAccountRepository(statements: Statements) {
       }
     },
 
+    /** Closes an account: no session is opened for it from now on. @returns false when it was closed, or is gone */
+    async disable(id: string, details: EventDetails): Promise<boolean> {
+      const rows = await statements.$queryRaw<unknown[]>`
+        WITH u AS (
+          UPDATE users SET disabled_at = now() WHERE id = ${id}::uuid AND disabled_at IS NULL RETURNING id
+        ), disabled AS (
+          SELECT id AS user_id, NULL::uuid AS session_id FROM u
+        ), event AS (
+          ${insertEventsFrom(Prisma.sql`disabled`, 'account_disabled', null, details)}
+        )
+        SELECT id FROM u`;
+      return rows.length === 1;
+    },
+
+    /** Opens a closed account again. @returns false when it was not closed, or is gone */
+    async enable(id: string): Promise<boolean> {
+      const rows = await statements.$queryRaw<unknown[]>`
+        WITH u AS (
+          UPDATE users SET disabled_at = NULL WHERE id = ${id}::uuid AND disabled_at IS NOT NULL RETURNING id
+        ), enabled AS (
+          SELECT id AS user_id, NULL::uuid AS session_id FROM u
+        ), event AS (
+          ${insertEventsFrom(Prisma.sql`enabled`, 'account_enabled', null)}
+        )
+        SELECT id FROM u`;
+      return rows.length === 1;
+    },
+
     /** Deletes a person, and with them whatever the tables tie to them. */
     async remove(id: string): Promise<void> {
       await statements.user.deleteMany({ where: { id } });
@@ -116,4 +147,4 @@ export function createAccountRepository(statements: Statements) {
 const ACCOUNT = Prisma.sql`
   u.id, u.email, u.email_verified_at IS NOT NULL AS "emailVerified", u.created_at AS "createdAt",
   u.password_hash AS "passwordHash", u.password_version AS "passwordVersion",
-  f.confirmed_at IS NOT NULL AS "hasSecondFactor"`;
+  f.confirmed_at IS NOT NULL AS "hasSecondFactor", u.disabled_at IS NOT NULL AS "isDisabled"`;

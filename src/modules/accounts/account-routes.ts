@@ -51,7 +51,14 @@ export const credentialRoutes: FastifyPluginAsyncTypebox<AccountRoutesOptions> =
       },
       config: {
         setsCookie: true,
-        errors: ['invalid_credentials', 'email_not_verified', 'too_many_attempts', 'origin_not_allowed', 'overloaded'],
+        errors: [
+          'invalid_credentials',
+          'account_disabled',
+          'email_not_verified',
+          'too_many_attempts',
+          'origin_not_allowed',
+          'overloaded',
+        ],
       },
     },
     async (request, reply) => {

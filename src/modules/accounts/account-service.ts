@@ -72,7 +72,7 @@ export function createAccountService(options: AccountServiceOptions) {
      * Unknown address and wrong password take the same path, and so the same time.
      *
      * @returns a challenge for an account with a second factor, on a device that it knows, too: nobody is signed in then
-     * @throws DomainError `invalid_credentials`, `too_many_attempts`, `email_not_verified`, `overloaded`
+     * @throws DomainError `invalid_credentials`, `too_many_attempts`, `account_disabled`, `email_not_verified`, `overloaded`
      */
     async logIn({ email, password }: Credentials, context: SignInContext): Promise<SignedIn | MfaChallenge> {
       const { client, knownDevice, signal } = context;
@@ -86,6 +86,7 @@ export function createAccountService(options: AccountServiceOptions) {
         if (account !== null) eventLog.addLater({ type: 'login_failed', userId: account.id, client });
         throw new DomainError('invalid_credentials');
       }
+      if (account.isDisabled) throw new DomainError('account_disabled');
       if (requireVerifiedEmail && !account.emailVerified) throw new DomainError('email_not_verified');
       await renewHash(account, password, signal);
       if (account.hasSecondFactor) return mfa.challenge(account, context.transport);

@@ -23,7 +23,13 @@ export const mfaRoutes: FastifyPluginAsyncTypebox<MfaRoutesOptions> = async (app
       },
       config: {
         setsCookie: true,
-        errors: ['mfa_token_invalid', 'mfa_code_invalid', 'too_many_attempts', 'origin_not_allowed'],
+        errors: [
+          'mfa_token_invalid',
+          'account_disabled',
+          'mfa_code_invalid',
+          'too_many_attempts',
+          'origin_not_allowed',
+        ],
       },
     },
     async (request, reply) => {

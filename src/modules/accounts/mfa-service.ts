@@ -58,6 +58,7 @@ export function createMfaService({ repository, prove, signIn, keyRing, clock }: 
   async function findUnchanged({ userId, passwordVersion }: MfaTokenContent): Promise<Account> {
     const account = await repository.findById(userId);
     if (account === null || account.passwordVersion !== passwordVersion || !account.hasSecondFactor) throw outdated();
+    if (account.isDisabled) throw new DomainError('account_disabled');
     return account;
   }
 }

@@ -19,6 +19,8 @@ export const EVENT_TYPES = [
   'mfa_failed',
   'mfa_recovery_codes_renewed',
   'mfa_recovery_code_used',
+  'account_disabled',
+  'account_enabled',
   'account_deleted',
 ] as const;
 

@@ -75,6 +75,27 @@ export function createSessionEndings(statements: Statements) {
       return ended[0] ?? null;
     },
 
+    /**
+     * Ends the next sessions of anybody, in the order of their ids.
+     *
+     * @param after the last id of those before
+     * @param limit few enough that neither a statement nor what it locks lasts long
+     */
+    endNext(after: string, limit: number, ending: Ending): Promise<EndedSession[]> {
+      return endWhere(
+        Prisma.sql`id IN (
+          SELECT id FROM sessions WHERE ended_at IS NULL AND id > ${after}::uuid ORDER BY id LIMIT ${limit})`,
+        ending,
+      );
+    },
+
+    /** How many sessions have not ended, whether or not they have expired. */
+    async countUnended(): Promise<number> {
+      const [row] = await statements.$queryRaw<{ count: number }[]>`
+        SELECT count(*)::int AS count FROM sessions WHERE ended_at IS NULL`;
+      return row?.count ?? 0;
+    },
+
     /** Ends every session of a person, but for one if that is named. */
     endAllOf(userId: string, ending: Ending, exceptSessionId: string | null): Promise<EndedSession[]> {
       return endWhere(Prisma.sql`user_id = ${userId}::uuid AND id IS DISTINCT FROM ${exceptSessionId}::uuid`, ending);

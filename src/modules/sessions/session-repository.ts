@@ -45,12 +45,13 @@ export function createSessionRepository(statements: Statements) {
      * Opens a session at generation 1. The lock makes it wait for a change of the password that is under way, and the
      * change for it: either the change ends this session, or this finds that the password is another one.
      *
-     * @returns null when the password was changed meanwhile, or the account is gone
+     * @returns null when the password was changed meanwhile, or the account was disabled or is gone
      */
     async insert(session: NewSession): Promise<SessionSnapshot | null> {
       const rows = await statements.$queryRaw<SnapshotRow[]>`
         WITH owner AS (
-          SELECT id FROM users WHERE id = ${session.userId}::uuid AND password_version = ${session.passwordVersion}
+          SELECT id FROM users
+          WHERE id = ${session.userId}::uuid AND password_version = ${session.passwordVersion} AND disabled_at IS NULL
           FOR SHARE
         ), s AS (
           INSERT INTO sessions (id, user_id, transport, amr, idle_expires_at, expires_at, user_agent, ip)
