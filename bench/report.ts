@@ -63,7 +63,8 @@ function unit({ unit }: Target): string {
   return unit === '' ? '' : ` ${unit}`;
 }
 
-/** Two digits after the point for ratios, none for large amounts. */
+/** Two digits after the point for ratios, none for large amounts; never rounded up to a whole that was not reached. */
 export function figure(value: number): string {
+  if (value > 0.995 && value < 1) return value.toFixed(4);
   return Math.abs(value) >= 20 ? Math.round(value).toLocaleString('en') : String(Number(value.toFixed(2)));
 }

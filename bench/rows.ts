@@ -4,6 +4,7 @@ import { flood } from './rows/flood.js';
 import { gate } from './rows/gate.js';
 import { image } from './rows/image.js';
 import { login } from './rows/login.js';
+import { peersRead, peersRefresh, peersSignIn } from './rows/peers.js';
 import { refresh } from './rows/refresh.js';
 import { revocation } from './rows/revocation.js';
 import { rotation, rotationCost } from './rows/rotation.js';
@@ -24,4 +25,7 @@ export const ROWS: Row[] = [
   revocation,
   start,
   image,
+  peersRead,
+  peersRefresh,
+  peersSignIn,
 ];

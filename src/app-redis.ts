@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from './config.js';
-import { openRedis } from './redis/redis.js';
 import { createSharedCounts, type SharedCounts } from './redis/shared-counts.js';
 import type { KeyRing } from './shared/key-ring.js';
 import { settlesWithin } from './shared/settles-within.js';
@@ -19,6 +18,8 @@ export async function buildSharedCounts(
 ): Promise<SharedCounts | undefined> {
   if (redisUrl === undefined) return undefined;
   const { log } = app;
+  // Its library takes 7 MB: only where there is a Redis.
+  const { openRedis } = await import('./redis/redis.js');
   const redis = openRedis({
     url: redisUrl,
     // Told once by whoever counts; each failed attempt to connect would be a line more.

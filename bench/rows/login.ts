@@ -36,14 +36,14 @@ export const login: Row = {
 };
 
 /** Signs people in, one after the other. */
-export function signInLoop(port: number, connections: number) {
+export function signInLoop(port: number, connections: number, path = '/v1/auth/login', people = PEOPLE) {
   let person = 0;
   return closedLoop({
     port,
     connections,
     next() {
       person += 1;
-      return requestBytes('POST', '/v1/auth/login', {}, { email: emailOf(person % PEOPLE), password: PASSWORD });
+      return requestBytes('POST', path, {}, { email: emailOf(person % people), password: PASSWORD });
     },
   });
 }
