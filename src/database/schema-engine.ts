@@ -33,7 +33,7 @@ export async function withSchemaEngine<Result>(
   const { SchemaEngine } = await loadSchemaEngine();
   const schemaPath = path.join(prismaFolder, 'schema.prisma');
   const schemaFile = { path: schemaPath, content: await readFile(schemaPath, 'utf8') };
-  const { factory, disposeAll } = mended(adapterFactory);
+  const { factory, disposeAll, scriptError } = mended(adapterFactory);
   const panic: { message?: string } = {};
   globalThis.PRISMA_WASM_PANIC_REGISTRY = {
     set_message: (message) => {
@@ -50,6 +50,9 @@ export async function withSchemaEngine<Result>(
       engine.free();
     }
   } catch (cause) {
+    const refused = scriptError();
+    // The engine keeps what Postgres said to itself.
+    if (refused !== undefined) throw new Error(`A migration failed: ${refused.message}`, { cause: refused });
     if (panic.message === undefined) throw cause;
     // What is left of an engine that panicked is not to be used again.
     globalThis.gatehouseSchemaEngine = undefined;
@@ -69,12 +72,16 @@ declare global {
 /** Prisma's adapter for Postgres, with two habits mended that do harm here. */
 function mended(inner: SqlMigrationAwareDriverAdapterFactory) {
   const opened: SqlDriverAdapter[] = [];
+  let refused: Error | undefined;
 
   /** Sends a script as one message, and so as one transaction; the adapter would cut it at every semicolon. */
   function sendWhole(adapter: SqlDriverAdapter): SqlDriverAdapter {
     const { client } = adapter as SqlDriverAdapter & { client: { query: (sql: string) => Promise<unknown> } };
     adapter.executeScript = async (script) => {
-      await client.query(script);
+      await client.query(script).catch((error) => {
+        refused = error;
+        throw error;
+      });
     };
     return adapter;
   }
@@ -90,7 +97,11 @@ function mended(inner: SqlMigrationAwareDriverAdapterFactory) {
     },
     connectToShadowDb: async () => sendWhole(await inner.connectToShadowDb()),
   };
-  return { factory, disposeAll: () => Promise.all(opened.map((adapter) => adapter.dispose())) };
+  return {
+    factory,
+    scriptError: () => refused,
+    disposeAll: () => Promise.all(opened.map((adapter) => adapter.dispose())),
+  };
 }
 
 /** Node has it; Node's types do not (they leave it to those of the browser). */
