@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { connectionOptions } from '../database/connection-options.js';
-import { type Check, failed, ok, warning } from './check.js';
+import { type Check, failed, ok, skipped, warning } from './check.js';
 
 const MIN_VERSION = 15;
 const CONNECT_MS = 3_000;
@@ -8,7 +8,19 @@ const CONNECT_MS = 3_000;
 const MAX_CLOCK_OFFSET_MS = 2_000;
 
 /** Every table that the service writes to. */
-const TABLES = ['users', 'sessions', 'signing_keys', 'events', 'session_endings'];
+const TABLES = [
+  'users',
+  'sessions',
+  'session_endings',
+  'signing_keys',
+  'events',
+  'attempts',
+  'one_time_tokens',
+  'outbox_mails',
+  'second_factors',
+  'recovery_codes',
+  'reuse_incidents',
+];
 
 /** What Postgres or the network says, in words that help; never the URL, which holds the password. */
 const REASONS: [RegExp, string, string][] = [
@@ -37,6 +49,11 @@ const REASONS: [RegExp, string, string][] = [
     'Check sslmode and the certificates on both sides.',
   ],
   [
+    /ERR_INVALID_URL|Invalid URL/,
+    'The URL cannot be read.',
+    'Percent-encode :/?#[]@% in its user and password: # is %23, / is %2F, @ is %40.',
+  ],
+  [
     /timeout|ETIMEDOUT|EHOSTUNREACH/i,
     'It does not answer.',
     'Check the network and firewalls between here and Postgres.',
@@ -45,23 +62,34 @@ const REASONS: [RegExp, string, string][] = [
 
 export type Connected = { client: pg.Client; close: () => Promise<void> };
 
-/** @returns a connection, or what keeps it from being made */
-export async function connect(name: string, url: string): Promise<Connected | Check> {
-  const client = new pg.Client({ ...connectionOptions(url), connectionTimeoutMillis: CONNECT_MS });
-  client.on('error', () => {});
+/**
+ * @param variable the one that holds the URL
+ * @returns a connection, or what keeps it from being made
+ */
+export async function connect(name: string, url: string, variable = 'DATABASE_URL'): Promise<Connected | Check> {
   try {
-    await client.connect();
-    return { client, close: () => client.end().catch(() => {}) };
+    const client = new pg.Client({ ...connectionOptions(url), connectionTimeoutMillis: CONNECT_MS });
+    client.on('error', () => {});
+    const close = () => client.end().catch(() => {});
+    await client.connect().catch((error) => {
+      void close();
+      throw error;
+    });
+    return { client, close };
   } catch (error) {
-    client.end().catch(() => {});
-    const { code = '', message = '' } = error as { code?: string; message?: string };
-    const [, what, remedy] = REASONS.find(([pattern]) => pattern.test(`${code} ${message}`)) ?? [
-      undefined,
-      `It cannot be reached (${code || 'no reason given'}).`,
-      'Check DATABASE_URL.',
-    ];
-    return failed(name, `The database cannot be used. ${what}`, remedy);
+    return troubleWith(name, error, variable);
   }
+}
+
+/** What an error of the database means, and what to do about it. */
+export function troubleWith(name: string, error: unknown, variable = 'DATABASE_URL'): Check {
+  const { code = '', message = '' } = error as { code?: string; message?: string };
+  const [, what, remedy] = REASONS.find(([pattern]) => pattern.test(`${code} ${message}`)) ?? [
+    undefined,
+    `It cannot be used (${code || 'no reason given'}).`,
+    'Check DATABASE_URL.',
+  ];
+  return failed(name, `The database cannot be used. ${what}`, remedy.replace('DATABASE_URL', variable));
 }
 
 /** Version, role, rights, clock and time-outs of a database that answers. */
@@ -129,6 +157,11 @@ export async function examineTables({ client }: Connected, known: string[]): Pro
   const { rows } = await client.query("SELECT to_regclass('_prisma_migrations') IS NOT NULL AS migrated");
   const migrate = 'Run node dist/cli.js migrate.';
   if (!rows[0].migrated) return [failed('migrations', 'The database has no tables yet.', migrate)];
+  const { rows: readable } = await client.query("SELECT has_table_privilege('_prisma_migrations', 'SELECT') AS may");
+  if (!readable[0].may) {
+    const note = 'This user may not read _prisma_migrations, so nobody knows whether all are applied.';
+    return [skipped('migrations', note), ...(await examineRights(client))];
+  }
   const { rows: applied } = await client.query<{ name: string; broken: boolean }>(
     `SELECT migration_name AS name, finished_at IS NULL AS broken FROM _prisma_migrations WHERE rolled_back_at IS NULL`,
   );
@@ -182,8 +215,11 @@ async function examineRights(client: pg.Client): Promise<Check[]> {
 /** Whether the pool, and how many instances of it, fit into what Postgres allows. */
 export async function examineConnections({ client }: Connected, poolSize: number): Promise<Check[]> {
   const { rows } = await client.query(
-    `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int AS total,
-       (SELECT count(*)::int FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name NOT LIKE 'gatehouse%') AS others`,
+    // What others do is hidden from an ordinary role; that they are there is not.
+    `SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+         - coalesce(current_setting('reserved_connections', true), '0')::int AS total,
+       (SELECT count(*)::int FROM pg_stat_activity
+        WHERE datid IS NOT NULL AND usesysid IS NOT NULL AND coalesce(application_name, '') NOT LIKE 'gatehouse%') AS others`,
   );
   const { total, others } = rows[0] as { total: number; others: number };
   // One more, to listen.

@@ -7,9 +7,17 @@ import { createSigningKeyRepository } from '../modules/tokens/signing-key-reposi
 import { createKeyRing } from '../shared/key-ring.js';
 import { settlesWithin } from '../shared/settles-within.js';
 import { type Check, failed, ok, skipped } from './check.js';
-import { type Connected, connect, examineConnections, examineDatabase, examineTables } from './database-probe.js';
+import {
+  type Connected,
+  connect,
+  examineConnections,
+  examineDatabase,
+  examineTables,
+  troubleWith,
+} from './database-probe.js';
 import { judgeKeys } from './keys-probe.js';
 import { examineListener } from './listener-probe.js';
+import { judgeSecrets } from './secrets.js';
 import { examineHashing, examineMail, examineRedis } from './services-probe.js';
 import { type Given, judgeSettings } from './settings.js';
 
@@ -33,7 +41,7 @@ export async function examine({ given, faults, appSecrets }: Inspected): Promise
     bounded('redis', examineRedis(given.REDIS_URL)),
     bounded('hashing', examineHashing(given.BCRYPT_COST ?? 12, concurrency, availableParallelism())),
   ]);
-  return [...configuration, ...judgeSettings(given), ...found.flat()];
+  return [...configuration, ...judgeSecrets(appSecrets), ...judgeSettings(given), ...found.flat()];
 }
 
 function smtpOf({ SMTP_URL: url }: Given) {
@@ -43,21 +51,29 @@ function smtpOf({ SMTP_URL: url }: Given) {
 async function examineDatabases(given: Given, appSecrets: Buffer[]): Promise<Check[]> {
   const { DATABASE_URL: url, DATABASE_DIRECT_URL: directUrl = url } = given;
   if (url === undefined || directUrl === undefined) return [skipped('database', 'DATABASE_URL could not be read.')];
-  const [main, direct] = await Promise.all([connect('database', url), connect('database-direct', directUrl)]);
+  const [main, direct] = await Promise.all([
+    connect('database', url),
+    connect('database-direct', directUrl, 'DATABASE_DIRECT_URL'),
+  ]);
   const open = [main, direct].filter((one): one is Connected => 'client' in one);
   try {
     if (!('client' in main)) return [main];
-    const checks = await examineDatabase(main);
-    const tables = await examineTables(main, await migrationNames());
-    checks.push(...tables, ...(await examineConnections(main, given.DATABASE_POOL_SIZE ?? 10)));
-    checks.push(...('client' in direct ? await examineListener(direct, main) : [direct]));
+    const tried = (name: string, work: Promise<Check[]>) => work.catch((error): Check[] => [troubleWith(name, error)]);
+    // One after the other: they share a connection. What one of them cannot do keeps no other from its work.
+    const checks = await tried('database', examineDatabase(main));
+    const tables = await tried(
+      'migrations',
+      migrationNames().then((names) => examineTables(main, names)),
+    );
+    checks.push(...tables);
+    checks.push(...(await tried('connections', examineConnections(main, given.DATABASE_POOL_SIZE ?? 10))));
+    checks.push(...('client' in direct ? await tried('listener', examineListener(direct, main)) : [direct]));
     if (tables.some(({ name, status }) => name === 'migrations' && status === 'failed') || appSecrets.length === 0) {
-      return [
-        ...checks,
-        skipped('keys', 'The signing keys can be looked at once the tables are there and APP_SECRETS can be read.'),
-      ];
+      const why = 'The signing keys can be looked at once the tables are there and APP_SECRETS can be read.';
+      return [...checks, skipped('keys', why)];
     }
-    return [...checks, ...(await examineKeys(url, appSecrets, given.SIGNING_KEY_ROTATION_DAYS ?? 30))];
+    const rotationDays = given.SIGNING_KEY_ROTATION_DAYS ?? 30;
+    return [...checks, ...(await tried('keys', examineKeys(url, appSecrets, rotationDays)))];
   } finally {
     await Promise.all(open.map(({ close }) => close()));
   }

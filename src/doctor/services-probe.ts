@@ -39,6 +39,12 @@ function mailTrouble(code: string): [what: string, remedy: string] {
       'No TLS connection could be made with the mail server.',
       'Use smtps:// for port 465 and smtp:// for 587; ?tls=off is for a relay of your own alone.',
     ];
+  if (code === 'ESOCKET') {
+    return [
+      'The connection to the mail server cannot be made, or TLS on it cannot.',
+      'Check host and port in SMTP_URL: smtps:// for 465, smtp:// for 587; its certificate must be one that this machine trusts.',
+    ];
+  }
   if (code === 'EDNS' || code === 'ENOTFOUND')
     return ['The host of the mail server is not known.', 'Check the host in SMTP_URL.'];
   return [

@@ -145,6 +145,15 @@ function judgeRest(given: Given): Check[] {
       ),
     );
   }
+  if ((given.RETENTION_DAYS ?? 90) * 86_400 < (given.REFRESH_IDLE_SECONDS ?? 0)) {
+    faults.push(
+      warning(
+        'lifetimes',
+        `RETENTION_DAYS is ${given.RETENTION_DAYS}, shorter than a session may rest: people find no trace of one that they miss.`,
+        'Keep at least as many days as REFRESH_IDLE_SECONDS has.',
+      ),
+    );
+  }
   if (given.BCRYPT_COST !== undefined && given.BCRYPT_COST < 10) {
     faults.push(
       failed(
@@ -190,9 +199,13 @@ function isLoopback(origin: string): boolean {
   return URL.canParse(origin) && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(origin).hostname);
 }
 
-/** By the last two labels of the name: not exact for names such as co.uk, and enough for a hint. */
+/** By the last two labels of the name, or three below such as co.uk: not exact, and enough for a hint. */
 function isSameSite(one: string, other: string): boolean {
   if (!URL.canParse(one) || !URL.canParse(other)) return true;
-  const site = (origin: string) => new URL(origin).hostname.split('.').slice(-2).join('.');
+  const site = (origin: string) => {
+    const labels = new URL(origin).hostname.split('.');
+    const isSecondLevel = /^(co|com|org|net|ac|gov|edu)$/.test(labels.at(-2) ?? '') && labels.at(-1)?.length === 2;
+    return labels.slice(isSecondLevel ? -3 : -2).join('.');
+  };
   return site(one) === site(other) && new URL(one).protocol === new URL(other).protocol;
 }

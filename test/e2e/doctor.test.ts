@@ -79,7 +79,44 @@ type Broken = {
 
 const SECRET = 'a-canary-in-a-password';
 
+const base64url = (bytes: string | Uint8Array) => Buffer.from(bytes).toString('base64url');
+
 const SETTINGS: Broken[] = [
+  {
+    what: 'a secret that somebody typed',
+    environment: () => ({ APP_SECRETS: base64url('please leave this for later, thank you!') }),
+    name: 'secrets',
+    status: 'failed',
+    remedy: /randomBytes/,
+  },
+  {
+    what: 'a placeholder as a secret',
+    environment: () => ({ APP_SECRETS: 'change-me-change-this-secret-before-production-x' }),
+    name: 'secrets',
+    status: 'failed',
+    remedy: /randomBytes/,
+  },
+  {
+    what: 'a secret of bytes in a row',
+    environment: () => ({ APP_SECRETS: base64url(Uint8Array.from({ length: 32 }, (_, index) => index)) }),
+    name: 'secrets',
+    status: 'failed',
+    remedy: /randomBytes/,
+  },
+  {
+    what: 'an app on another site below the same co.uk',
+    environment: () => ({ ISSUER_URL: 'https://auth.example.co.uk', ALLOWED_ORIGINS: 'https://app.other.co.uk' }),
+    name: 'cookies',
+    status: 'warning',
+    remedy: /reverse proxy/,
+  },
+  {
+    what: 'less kept than a session may rest',
+    environment: () => ({ RETENTION_DAYS: '1' }),
+    name: 'lifetimes',
+    status: 'warning',
+    remedy: /REFRESH_IDLE_SECONDS/,
+  },
   {
     what: 'no settings at all',
     environment: () => ({ DATABASE_URL: '', APP_SECRETS: '', ISSUER_URL: '' }),
@@ -244,6 +281,32 @@ const SETTINGS: Broken[] = [
 ];
 
 const SERVICES: Broken[] = [
+  {
+    what: 'a password that is not encoded',
+    environment: () => ({ DATABASE_URL: `postgresql://someone:${SECRET}#/1@127.0.0.1:5432/x` }),
+    name: 'database',
+    status: 'failed',
+    remedy: /[Pp]ercent-encode/,
+  },
+  {
+    what: 'rights on some tables alone',
+    environment: async () => {
+      const url = await freshDatabaseUrl({ migrated: true });
+      const role = `some_${randomBytes(4).toString('hex')}`;
+      await withClient(url, (client) =>
+        client.query(
+          `CREATE ROLE ${role} LOGIN PASSWORD 'some'; GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}; REVOKE ALL ON attempts, _prisma_migrations FROM ${role}`,
+        ),
+      );
+      onTestFinished(() =>
+        withClient(url, (client) => client.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`)).then(() => {}),
+      );
+      return { DATABASE_URL: Object.assign(new URL(url), { username: role, password: 'some' }).href };
+    },
+    name: 'rights',
+    status: 'failed',
+    remedy: /GRANT/,
+  },
   {
     what: 'a port on which nothing listens',
     environment: async () => ({ DATABASE_URL: await databaseUrl({ port: '1' }) }),
