@@ -1,6 +1,7 @@
 /** The command line: `node dist/cli.js …`, or what the image runs with other arguments. */
 import { attempts } from './commands/attempts.js';
 import { type Command, UsageError } from './commands/command.js';
+import { doctor } from './commands/doctor.js';
 import { keys } from './commands/keys.js';
 import { mails } from './commands/mails.js';
 import { migrate } from './commands/migrate.js';
@@ -11,7 +12,7 @@ import { ConfigError } from './config.js';
 /** As `sysexits.h` and shells have them. */
 const EXIT = { failed: 1, usage: 2, config: 78 };
 
-const commands: Record<string, Command> = { migrate, keys, sessions, users, attempts, mails };
+const commands: Record<string, Command> = { migrate, doctor, keys, sessions, users, attempts, mails };
 
 const HELP = `Usage: node dist/cli.js <command>
 

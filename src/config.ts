@@ -52,6 +52,17 @@ export function loadKeysConfig(environment: NodeJS.ProcessEnv = process.env) {
   return { databaseUrl: directUrl(parsed, own), appSecrets: decodeSecrets(parsed.APP_SECRETS ?? '') };
 }
 
+/** What can be read of a configuration with faults, and the faults: for whoever looks for what else is wrong. */
+export function inspectEnvironment(environment: NodeJS.ProcessEnv = process.env) {
+  const { parsed, faults } = parse(environment);
+  faults.push(...crossFaults(parsed));
+  return {
+    given: parsed,
+    faults,
+    appSecrets: faults.some((fault) => fault.startsWith('APP_SECRETS')) ? [] : decodeSecrets(parsed.APP_SECRETS ?? ''),
+  };
+}
+
 function faultsOf(prefixes: string[], faults: string[]): string[] {
   return faults.filter((fault) => prefixes.some((prefix) => fault.startsWith(prefix)));
 }

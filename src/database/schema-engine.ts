@@ -122,9 +122,17 @@ function setIdleTimeout(callback: () => void, milliseconds: number): NodeJS.Time
   return setTimeout(callback, milliseconds).unref();
 }
 
-async function readMigrations(): Promise<MigrationList> {
+/** The migrations that this version has, oldest first. */
+export async function migrationNames(): Promise<string[]> {
   const entries = await readdir(migrationsFolder, { withFileTypes: true });
-  const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  return entries
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name)
+    .sort();
+}
+
+async function readMigrations(): Promise<MigrationList> {
+  const names = await migrationNames();
   return {
     baseDir: migrationsFolder,
     lockfile: {
@@ -132,7 +140,7 @@ async function readMigrations(): Promise<MigrationList> {
       content: await readFile(path.join(migrationsFolder, 'migration_lock.toml'), 'utf8'),
     },
     shadowDbInitScript: '',
-    migrationDirectories: await Promise.all(names.sort().map(readMigration)),
+    migrationDirectories: await Promise.all(names.map(readMigration)),
   };
 }
 
