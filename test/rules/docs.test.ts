@@ -43,6 +43,14 @@ test('every page of docs is at most two clicks from the README', () => {
   ).toEqual([]);
 });
 
+test('every statement about another product has a source, or says that none was found', () => {
+  const rows = [...pageOf('docs/comparison.md').text.matchAll(/^\| (?!\*\*|product|---)(.*) \|$/gm)].map(
+    ([row]) => row,
+  );
+  expect(rows.length).toBeGreaterThan(50);
+  expect(rows.filter((row) => !/\]\(https:\/\/[^)]+\)[^|]*\|$|not found/.test(row))).toEqual([]);
+});
+
 test('every npm command that a page names is in a package.json', () => {
   const known = new Set([...scriptsOf('package.json'), ...scriptsOf('bench/package.json')]);
   const unknown = pages.flatMap(({ file, text }) =>
