@@ -27,6 +27,12 @@ export function describeMachine(cores: Cores | undefined) {
   };
 }
 
+/** One line, for people. */
+export function machineText(machine: ReturnType<typeof describeMachine>): string {
+  const { processor, cores, memory_gb: memory, node, platform, placement } = machine;
+  return `${processor}, ${cores} cores, ${memory} GB · ${platform} · Node ${node} · ${placement}`;
+}
+
 export function linesOf(row: Row, found: Record<string, Measured> | { skipped: string }): Line[] {
   return Object.entries(row.targets).map(([limit, target]) => {
     const line = { row: row.name, title: row.title, limit, target };

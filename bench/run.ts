@@ -17,7 +17,7 @@ import { drawChart } from './chart.js';
 import { FULL, SHORT } from './interleave.js';
 import { divideCores, keepTo } from './machine.js';
 import { openPostgres } from './postgres.js';
-import { describeMachine, type Line, linesOf, tableOf } from './report.js';
+import { describeMachine, type Line, linesOf, machineText, tableOf } from './report.js';
 import { ROWS } from './rows.js';
 import { createStage, ROOT } from './stage.js';
 
@@ -58,7 +58,7 @@ const effort = values.short ? SHORT : FULL;
 const cores = divideCores();
 if (cores) await keepTo(cores.load, process.pid);
 const machine = describeMachine(cores);
-console.log(Object.values(machine).join(' · '));
+console.log(machineText(machine));
 
 const postgres = await openPostgres(cores?.postgres);
 const { stage, clear } = createStage(effort, cores, postgres);
@@ -111,7 +111,7 @@ async function write(): Promise<void> {
   const { node, processor, cores: count } = machine;
   await writeFile(CHART, drawChart(all, `npm run bench · ${count} cores, ${processor} · Node ${node}`));
   const document = await readFile(DOCUMENT, 'utf8');
-  const figures = `${Object.values(machine).join(' · ')}\n\n${tableOf(all, effort)}`;
+  const figures = `${machineText(machine)}\n\n${tableOf(all, effort)}`;
   await writeFile(DOCUMENT, replaceBetween(document, MARKS, figures));
   console.log(`Written: ${[RESULTS, CHART, DOCUMENT].map((file) => path.relative(ROOT, file)).join(', ')}`);
 }

@@ -24,7 +24,7 @@ export function envExample(): string {
   return `${head}\n${entries.join('\n\n')}\n`;
 }
 
-/** The table of the README. */
+/** The table of `docs/configuration.md`. */
 export function configurationTable(): string {
   const rows = variables().map(({ name, required, value, description }) => {
     const shown = required ? '**required**' : value === '' ? '' : `\`${value}\``;

@@ -8,8 +8,9 @@ import { CONFIGURATION_MARKS, configurationTable, envExample, errorReference, re
 
 await writeFile('.env.example', envExample());
 await writeFile('docs/errors.md', errorReference());
-const readme = await readFile('README.md', 'utf8');
-await writeFile('README.md', replaceBetween(readme, CONFIGURATION_MARKS, configurationTable()));
+const CONFIGURATION_PAGE = 'docs/configuration.md';
+const configuration = await readFile(CONFIGURATION_PAGE, 'utf8');
+await writeFile(CONFIGURATION_PAGE, replaceBetween(configuration, CONFIGURATION_MARKS, configurationTable()));
 
 const postgres = await startEmbeddedPostgres({ folder: '.gatehouse/docs-postgres', throwaway: true });
 try {

@@ -10,7 +10,7 @@ const optional = (description: string) => Type.Optional(Type.String({ descriptio
 /** The longest that an access token can live, whatever is configured: what ended is remembered for so long. */
 export const MAX_ACCESS_TOKEN_SECONDS = 3_600;
 
-/** Every variable that is read. The README's table and `.env.example` are written from it. */
+/** Every variable that is read. `docs/configuration.md` and `.env.example` are written from it. */
 export const ConfigSchema = Type.Object({
   HOST: text({ default: '127.0.0.1', description: 'Address to listen on; 0.0.0.0 or :: for all.' }),
   PORT: whole(0, 65_535, 3000, 'Port to listen on; 0 takes a free one.'),

@@ -1,6 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
 import {
   CONFIGURATION_MARKS,
   configurationTable,
@@ -18,8 +17,9 @@ test('.env.example is what the configuration says', () => {
   expect(read('.env.example')).toBe(envExample());
 });
 
-test("the README's table of configuration is what the configuration says", () => {
-  expect(read('README.md')).toBe(replaceBetween(read('README.md'), CONFIGURATION_MARKS, configurationTable()));
+test('docs/configuration.md is what the configuration says', () => {
+  const page = read('docs/configuration.md');
+  expect(page).toBe(replaceBetween(page, CONFIGURATION_MARKS, configurationTable()));
 });
 
 test('docs/errors.md is what the code says', () => {
@@ -32,42 +32,3 @@ test('docs/openapi.json is what the service serves, and names every error code',
   expect(served.json()).toEqual(JSON.parse(read('docs/openapi.json')));
   for (const code of Object.keys(ERROR_CODES)) expect(served.body, code).toContain(`"${code}"`);
 });
-
-const documents = [
-  'README.md',
-  'CONTRIBUTING.md',
-  'SECURITY.md',
-  'CHANGELOG.md',
-  'client/README.md',
-  'postman/README.md',
-  ...markdownBelow('docs'),
-];
-
-describe('links between documents lead somewhere', () => {
-  test.each(documents)('%s', (file) => {
-    for (const [, target = ''] of read(file).matchAll(/\]\(([^)\s]+)\)/g)) {
-      if (/^https?:|^mailto:/.test(target)) continue;
-      const [name = '', heading] = target.split('#');
-      const linked = name === '' ? file : path.join(path.dirname(file), name);
-      expect(existsSync(linked), `${file} → ${target}`).toBe(true);
-      if (heading !== undefined) expect(headingsOf(linked), `${file} → ${target}`).toContain(heading);
-    }
-  });
-});
-
-/** As GitHub names them in addresses. */
-function headingsOf(file: string): string[] {
-  const prose = read(file).replace(/^```[\s\S]*?^```$/gm, '');
-  return [...prose.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\p{Letter}\p{Number}\s_-]/gu, '')
-      .replaceAll(' ', '-'),
-  );
-}
-
-function markdownBelow(folder: string): string[] {
-  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.md'))
-    .map((file) => path.join(folder, file));
-}
