@@ -1,8 +1,8 @@
 # Nothing here comes from anywhere but npm and the base image: no syntax directive (it would fetch a frontend),
 # no apt, no engine of Prisma's. The stages are shell on plain folders, so that deploy/image-smoke.sh can follow them.
 
-# To pin more than the tag: --build-arg NODE_IMAGE=node:24-bookworm-slim@sha256:…
-ARG NODE_IMAGE=node:24-bookworm-slim
+# By digest, so that the same build is the same image; Renovate moves the two together.
+ARG NODE_IMAGE=node:24.20.0-bookworm-slim@sha256:ba849c60be29959425b8734d57b8b4b7d56f98edd9504c9af091d5281095a71e
 
 FROM ${NODE_IMAGE} AS manifests
 WORKDIR /app
@@ -19,7 +19,7 @@ RUN node prune-node-modules.mjs node_modules
 FROM manifests AS build
 RUN --mount=type=cache,target=/root/.npm npm ci
 COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/generate.js ./scripts/
+COPY scripts/generate.js scripts/sbom.js ./scripts/
 COPY prisma ./prisma
 COPY src ./src
 COPY client ./client
