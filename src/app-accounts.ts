@@ -50,6 +50,11 @@ export async function buildAccountServices(
   const { database, keyRing, clock, sessions, metrics } = sessionServices;
   const workers = hashWorkers ?? createHashWorkers({ concurrency: config.hashConcurrency, queue: config.hashQueue });
   if (!hashWorkers) app.addHook('onClose', () => workers.close());
+  metrics.watchHashing(() => ({
+    running: workers.running(),
+    waiting: workers.waiting(),
+    refused: workers.refused(),
+  }));
   const passwords = createPasswordHasher({ keyRing, cost: config.bcryptCost, workers });
   const policy = createPasswordPolicy({
     minLength: config.passwordMinLength,

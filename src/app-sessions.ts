@@ -4,6 +4,8 @@ import { MAX_ACCESS_TOKEN_SECONDS } from './config-schema.js';
 import { createDatabaseClock } from './database/clock.js';
 import { openDatabase } from './database/database.js';
 import { createListener } from './database/listener.js';
+import { createMetrics } from './metrics/metrics.js';
+import type { PoolCounts } from './metrics/process-gauges.js';
 import { newsOf } from './modules/mail/mail.js';
 import { createOutboxRepository } from './modules/mail/outbox-repository.js';
 import { createRetentionJob } from './modules/retention/retention-job.js';
@@ -19,7 +21,7 @@ import { createAccessTokens } from './modules/tokens/access-tokens.js';
 import { createSigningKeyRepository } from './modules/tokens/signing-key-repository.js';
 import { createSigningKeyUpkeep } from './modules/tokens/signing-key-upkeep.js';
 import { createSigningKeys } from './modules/tokens/signing-keys.js';
-import { createMetrics, serveMetrics } from './plugins/metrics.js';
+import { metricsServer } from './plugins/metrics-server.js';
 import { createKeyRing } from './shared/key-ring.js';
 import { createSignal } from './shared/signal.js';
 
@@ -33,11 +35,15 @@ export async function buildSessionServices(config: Config, app: FastifyInstance)
   const { log } = app;
   const { issuer, audience } = config;
   const keyRing = createKeyRing(config.appSecrets);
+  let pool: PoolCounts | undefined;
   const database = openDatabase({
     url: config.databaseUrl,
     poolSize: config.databasePoolSize,
     preparedStatements: config.databasePreparedStatements,
     log,
+    onPool: (opened) => {
+      pool = opened;
+    },
   });
   app.addHook('onClose', () => database.$disconnect());
 
@@ -112,8 +118,13 @@ export async function buildSessionServices(config: Config, app: FastifyInstance)
     endedSessions: endedSessions.size,
     confirmationsWaiting: confirmations.size,
     mails: outbox.count,
+    pool: () => pool,
+    revocationAgeSeconds: endedSessionFeed.ageSeconds,
+    signingKeyAgeSeconds: signingKeyRepository.activeAgeSeconds,
   });
-  if (config.metricsPort !== undefined) serveMetrics(app, metrics, config.host, config.metricsPort);
+  if (config.metricsPort !== undefined) {
+    await app.register(metricsServer, { metrics, host: config.host, port: config.metricsPort });
+  }
 
   const notices = new Set<Promise<void>>();
   app.addHook('onClose', async () => {
@@ -140,6 +151,7 @@ export async function buildSessionServices(config: Config, app: FastifyInstance)
     },
     onRefresh: metrics.refreshed,
     onReuse({ session, user, presentedGeneration, client }) {
+      metrics.reuseFound();
       log.warn(
         {
           event: 'refresh_reuse',
@@ -164,7 +176,8 @@ export async function buildSessionServices(config: Config, app: FastifyInstance)
     rules: createRetentionRules(database, config.retentionDays),
     onCleaned: (cleaned) => {
       metrics.cleaned(cleaned);
-      log.info({ event: 'cleaned', ...cleaned }, 'old rows were deleted');
+      metrics.cleanupDone();
+      if (Object.keys(cleaned).length > 0) log.info({ event: 'cleaned', ...cleaned }, 'old rows were deleted');
     },
     onError: (error) => log.warn({ err: error }, 'old rows could not be deleted'),
   });

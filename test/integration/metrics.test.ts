@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { findFreePort } from '../../scripts/embedded-postgres.js';
 import { freshDatabaseUrl } from '../support/database.js';
@@ -46,6 +47,10 @@ test('tells Prometheus on a port of its own what came of refreshes and guesses, 
     'gatehouse_guesses_total{purpose="sign_in",outcome="delayed"} 2',
     'gatehouse_listener_up 1',
     'gatehouse_ended_sessions 1',
+    'gatehouse_reuse_incidents_total 1',
+    'gatehouse_passwords{state="running"} 0',
+    'gatehouse_database_connections{state="waiting"} 0',
+    'gatehouse_http_request_seconds_count{method="POST",route="/v1/auth/refresh",status="200"} 3',
   ]) {
     expect(text).toContain(line);
   }
@@ -79,4 +84,51 @@ test('tells what came of mails, and how many wait or were given up', async () =>
     await expect.poll(metrics, EVENTUALLY).toContain(line);
   }
   expect(await metrics()).not.toContain('example.test');
+});
+
+test('counts requests by route and never by path: a flood of made-up addresses and methods makes no new series', async () => {
+  const port = await findFreePort();
+  const { app } = await buildTestApp({
+    METRICS_PORT: String(port),
+    DATABASE_URL: await freshDatabaseUrl({ migrated: true }),
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const series = async () => {
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return text.split('\n').filter((line) => line.startsWith('gatehouse_http_request_seconds_count'));
+  };
+  await app.inject('/no/such/path');
+  const before = (await series()).length;
+  for (let count = 0; count < 200; count += 1) {
+    await app.inject({ url: `/made/up/${count}?token=a-canary`, method: count % 2 === 0 ? 'GET' : 'POST' });
+    await app.inject({ url: `/v1/sessions/${crypto.randomUUID()}`, method: 'DELETE' });
+  }
+  const after = await series();
+  expect(after.length).toBeLessThanOrEqual(before + 2);
+  expect(after.join()).not.toMatch(/canary|made/);
+});
+
+test('a port for metrics that is taken ends the start, and says which', async () => {
+  const { createServer } = await import('node:net');
+  const taken = createServer();
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const { port } = taken.address() as { port: number };
+  const { app } = await buildTestApp({ METRICS_PORT: String(port) });
+  await expect(app.listen({ host: '127.0.0.1', port: 0 })).rejects.toThrow(`EADDRINUSE`);
+  taken.close();
+});
+
+test('docs/metrics.md has a line for every metric of the service, and none besides', async () => {
+  const port = await findFreePort();
+  const { app } = await buildTestApp({
+    METRICS_PORT: String(port),
+    DATABASE_URL: await freshDatabaseUrl({ migrated: true }),
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const served = [...text.matchAll(/^# TYPE (gatehouse_\w+)/gm)].map(([, name]) => name);
+  const written = [...readFileSync('docs/metrics.md', 'utf8').matchAll(/^\| `(gatehouse_\w+)` \|/gm)].map(
+    ([, name]) => name,
+  );
+  expect(written.sort()).toEqual(served.sort());
 });

@@ -13,7 +13,7 @@ export type DeadMail = {
   lastError: string | null;
 };
 
-export type OutboxCounts = { waiting: number; dead: number };
+export type OutboxCounts = { waiting: number; dead: number; oldestSeconds: number };
 
 export type OutboxRepository = ReturnType<typeof createOutboxRepository>;
 
@@ -99,9 +99,10 @@ export function createOutboxRepository(statements: Statements, { enabled }: { en
     async count(): Promise<OutboxCounts> {
       const rows = await statements.$queryRaw<OutboxCounts[]>`
         SELECT (count(*) FILTER (WHERE failed_at IS NULL))::int AS waiting,
-          (count(*) FILTER (WHERE failed_at IS NOT NULL))::int AS dead
+          (count(*) FILTER (WHERE failed_at IS NOT NULL))::int AS dead,
+          coalesce(extract(epoch FROM now() - min(created_at) FILTER (WHERE failed_at IS NULL)), 0)::float8 AS "oldestSeconds"
         FROM outbox_mails`;
-      return rows[0] ?? { waiting: 0, dead: 0 };
+      return rows[0] ?? { waiting: 0, dead: 0, oldestSeconds: 0 };
     },
 
     /** The mails that could not be sent, newest first. */

@@ -35,6 +35,7 @@ export function createHashWorkers({ concurrency, queue }: HashWorkersOptions) {
   // A set keeps the order in which things came.
   const waiting = new Set<Waiting>();
   let running = 0;
+  let refused = 0;
   let isClosed = false;
   const hashing = new WeakMap<AbortSignal, { until: (now: number) => number }>();
 
@@ -61,6 +62,12 @@ export function createHashWorkers({ concurrency, queue }: HashWorkersOptions) {
 
     /** How many wait for their turn. */
     waiting: (): number => waiting.size,
+
+    /** How many are being worked on. */
+    running: (): number => running,
+
+    /** How many were refused so far, because too many waited. */
+    refused: (): number => refused,
 
     /** Milliseconds that passwords of the request with this signal have waited and been worked on, until now. */
     spentOn: (signal: AbortSignal): number => hashing.get(signal)?.until(performance.now()) ?? 0,
@@ -115,7 +122,10 @@ export function createHashWorkers({ concurrency, queue }: HashWorkersOptions) {
       running += 1;
       return Promise.resolve();
     }
-    if (waiting.size >= queue) return Promise.reject(new DomainError('overloaded', { retryAfterSeconds: 1 }));
+    if (waiting.size >= queue) {
+      refused += 1;
+      return Promise.reject(new DomainError('overloaded', { retryAfterSeconds: 1 }));
+    }
     return new Promise((resolve, reject) => {
       const one: Waiting = {
         begin() {

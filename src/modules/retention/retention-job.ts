@@ -28,7 +28,7 @@ export function createRetentionJob({ rules, onCleaned, onError }: RetentionJobOp
       const count = await cleanAll(clean);
       if (count > 0) cleaned[table] = (cleaned[table] ?? 0) + count;
     }
-    if (Object.keys(cleaned).length > 0) onCleaned(cleaned);
+    onCleaned(cleaned);
     return cleaned;
   }
 

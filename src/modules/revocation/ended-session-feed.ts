@@ -82,6 +82,9 @@ export function createEndedSessionFeed(options: EndedSessionFeedOptions) {
 
     stop: (): void => clearInterval(timer),
 
+    /** Seconds since the database was last asked successfully. */
+    ageSeconds: (): number => (performance.now() - lastPollAt) / 1_000,
+
     /** Whether the list can be relied on: the database was asked a short while ago. */
     isFresh: (): boolean => performance.now() - lastPollAt < STALE_AFTER_MS,
   };

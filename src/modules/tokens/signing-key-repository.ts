@@ -39,6 +39,13 @@ export function createSigningKeyRepository(database: Database, keyRing: KeyRing)
     /** All keys, newest first. */
     list: (): Promise<StoredSigningKey[]> => readKeys(database),
 
+    /** For how long the active key has signed; undefined when there is none. */
+    async activeAgeSeconds(): Promise<number | undefined> {
+      const [row] = await database.$queryRaw<{ age: number }[]>`
+        SELECT extract(epoch FROM now() - activated_at)::float8 AS age FROM signing_keys WHERE status = 'active'`;
+      return row?.age;
+    },
+
     /**
      * Decides what is to be done and does it, in one transaction under one lock: of any number of processes that want
      * the same change, one makes it, and the others then find nothing to do. Every instance is told when it commits.

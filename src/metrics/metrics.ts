@@ -1,13 +1,14 @@
-import Fastify, { type FastifyInstance } from 'fastify';
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
+import { createProcessGauges, type HashingCounts, type ProcessSources } from './process-gauges.js';
+import { createRequestMetrics } from './request-metrics.js';
 
 /** What is asked for when somebody scrapes, and costs nothing until then. */
-export type MetricSources = {
+export type MetricSources = ProcessSources & {
   isListening: () => boolean;
   endedSessions: () => number;
   confirmationsWaiting: () => number;
   /** Asks the database. */
-  mails: () => Promise<{ waiting: number; dead: number }>;
+  mails: () => Promise<{ waiting: number; dead: number; oldestSeconds: number }>;
 };
 
 export type Metrics = ReturnType<typeof createMetrics>;
@@ -20,7 +21,6 @@ export type RefreshOutcome = 'rotated' | 'repeated' | 'reused' | 'refused';
 /** The service's own figures, in Prometheus's words. None of them names a person, a session or an address. */
 export function createMetrics(sources: MetricSources) {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
   const registers = [registry];
 
   const refreshes = new Counter({
@@ -60,10 +60,31 @@ export function createMetrics(sources: MetricSources) {
     registers,
     async collect() {
       // Without the database, the figures of the last time: the others are worth having all the same.
-      const counts = await sources.mails().catch(() => ({}));
-      for (const [state, count] of Object.entries(counts)) this.set({ state }, count);
+      const counts = await sources.mails().catch(() => undefined);
+      if (counts === undefined) return;
+      this.set({ state: 'waiting' }, counts.waiting);
+      this.set({ state: 'dead' }, counts.dead);
+      oldestMail.set(counts.oldestSeconds);
     },
   });
+  const oldestMail = new Gauge({
+    name: 'gatehouse_outbox_oldest_mail_seconds',
+    help: 'For how long the oldest mail has waited to be sent.',
+    registers,
+  });
+  const reuses = new Counter({
+    name: 'gatehouse_reuse_incidents_total',
+    help: 'Sessions that were ended because a replaced refresh token came back.',
+    registers,
+  });
+  const cleanedAt = new Gauge({
+    name: 'gatehouse_cleanup_last_success_timestamp_seconds',
+    help: 'When this instance last deleted what is past its retention, as seconds since 1970.',
+    registers,
+  });
+  let hashing: (() => HashingCounts) | undefined;
+  createProcessGauges(registry, { ...sources, hashing: () => hashing?.() });
+  const requests = createRequestMetrics(registry);
   const redisUp = new Gauge({
     name: 'gatehouse_redis_up',
     help: 'Whether instances count requests together (1), or each for itself because Redis does not answer (0).',
@@ -97,6 +118,13 @@ export function createMetrics(sources: MetricSources) {
 
   return {
     registry,
+    requests,
+    /** The workers are made after this. */
+    watchHashing(read: () => HashingCounts): void {
+      hashing = read;
+    },
+    reuseFound: (): void => reuses.inc(),
+    cleanupDone: (): void => cleanedAt.setToCurrentTime(),
     redisChanged(isUp: boolean): void {
       redisUp.set(Number(isUp));
       if (!isUp) redisLosses.inc();
@@ -109,17 +137,4 @@ export function createMetrics(sources: MetricSources) {
       for (const [table, count] of Object.entries(counts)) cleaned.inc({ table }, count);
     },
   };
-}
-
-/** Serves `GET /metrics` on a port of its own, for the inside only, for as long as the app listens. */
-export function serveMetrics(app: FastifyInstance, { registry }: Metrics, host: string, port: number): void {
-  const server = Fastify();
-  server.get('/metrics', async (_request, reply) => {
-    reply.type(registry.contentType);
-    return registry.metrics();
-  });
-  app.addHook('onListen', async () => {
-    app.log.info(`Metrics at ${await server.listen({ host, port })}/metrics`);
-  });
-  app.addHook('onClose', () => server.close());
 }
