@@ -1,5 +1,6 @@
 import { Counter, Gauge, Registry } from 'prom-client';
 import { createProcessGauges, type HashingCounts, type ProcessSources } from './process-gauges.js';
+import { createRedisMetrics } from './redis-metrics.js';
 import { createRequestMetrics } from './request-metrics.js';
 
 /** What is asked for when somebody scrapes, and costs nothing until then. */
@@ -79,22 +80,15 @@ export function createMetrics(sources: MetricSources) {
   });
   const cleanedAt = new Gauge({
     name: 'gatehouse_cleanup_last_success_timestamp_seconds',
-    help: 'When this instance last deleted what is past its retention, as seconds since 1970.',
+    help: 'When this instance last deleted what is past its retention, or began, as seconds since 1970.',
     registers,
   });
+  // An instance that has just begun is not behind with it.
+  cleanedAt.setToCurrentTime();
   let hashing: (() => HashingCounts) | undefined;
   createProcessGauges(registry, { ...sources, hashing: () => hashing?.() });
   const requests = createRequestMetrics(registry);
-  const redisUp = new Gauge({
-    name: 'gatehouse_redis_up',
-    help: 'Whether instances count requests together (1), or each for itself because Redis does not answer (0).',
-    registers,
-  });
-  const redisLosses = new Counter({
-    name: 'gatehouse_redis_losses_total',
-    help: 'How often Redis stopped answering.',
-    registers,
-  });
+  let redis: ReturnType<typeof createRedisMetrics> | undefined;
   gauge('gatehouse_listener_up', 'Whether this instance hears endings at once (1), or finds them by polling (0).', () =>
     Number(sources.isListening()),
   );
@@ -126,8 +120,9 @@ export function createMetrics(sources: MetricSources) {
     reuseFound: (): void => reuses.inc(),
     cleanupDone: (): void => cleanedAt.setToCurrentTime(),
     redisChanged(isUp: boolean): void {
-      redisUp.set(Number(isUp));
-      if (!isUp) redisLosses.inc();
+      // Only where Redis is asked for: without it, being down would be no news.
+      redis ??= createRedisMetrics(registry);
+      redis.changed(isUp);
     },
     mailHandled: (outcome: MailOutcome): void => mails.inc({ outcome }),
     refreshed: (outcome: RefreshOutcome): void => refreshes.inc({ outcome }),

@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from 'prom-client';
+import { Counter, Gauge, type Registry } from 'prom-client';
 
 /** What an instance holds right now; asked when somebody scrapes. */
 export type ProcessSources = {
@@ -21,11 +21,25 @@ export function createProcessGauges(
 
   new Gauge({
     name: 'gatehouse_passwords',
-    help: 'Passwords at this moment, by state: running (being hashed), waiting; and refused since the start, because too many waited.',
+    help: 'Passwords at this moment, by state: running (being hashed), waiting.',
     labelNames: ['state'] as const,
     registers,
     collect() {
-      for (const [state, count] of Object.entries(sources.hashing() ?? {})) this.set({ state }, count);
+      const hashing = sources.hashing();
+      if (hashing === undefined) return;
+      this.set({ state: 'running' }, hashing.running);
+      this.set({ state: 'waiting' }, hashing.waiting);
+    },
+  });
+  let refusedBefore = 0;
+  new Counter({
+    name: 'gatehouse_passwords_refused_total',
+    help: 'Passwords that were refused, because too many waited.',
+    registers,
+    collect() {
+      const { refused = refusedBefore } = sources.hashing() ?? {};
+      this.inc(refused - refusedBefore);
+      refusedBefore = refused;
     },
   });
   new Gauge({

@@ -4,6 +4,8 @@ import { Histogram, type Registry } from 'prom-client';
 /** From what the gate takes to what no answer may. */
 const BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
+const METHOD_NOT_ALLOWED = 405;
+
 /** How many requests there were and how long they took, by method, route and status. */
 export function createRequestMetrics(registry: Registry) {
   const seconds = new Histogram({
@@ -17,8 +19,9 @@ export function createRequestMetrics(registry: Registry) {
   return {
     answered(request: FastifyRequest, reply: FastifyReply): void {
       const route = request.routeOptions.url ?? 'none';
-      // A method that no route has may be any word.
-      const method = route === 'none' || route === '*' ? 'any' : request.method;
+      // A method that the route does not have may be any of dozens.
+      const isForeign = route === 'none' || route === '*' || reply.statusCode === METHOD_NOT_ALLOWED;
+      const method = isForeign ? 'any' : request.method;
       seconds.observe({ method, route, status: reply.statusCode }, reply.elapsedTime / 1_000);
     },
   };

@@ -103,8 +103,11 @@ test('counts requests by route and never by path: a flood of made-up addresses a
     await app.inject({ url: `/made/up/${count}?token=a-canary`, method: count % 2 === 0 ? 'GET' : 'POST' });
     await app.inject({ url: `/v1/sessions/${crypto.randomUUID()}`, method: 'DELETE' });
   }
+  for (const method of ['PUT', 'PATCH', 'PROPFIND', 'LOCK', 'SEARCH', 'TRACE', 'MKCOL'] as const) {
+    await app.inject({ url: '/livez', method: method as 'PUT' });
+  }
   const after = await series();
-  expect(after.length).toBeLessThanOrEqual(before + 2);
+  expect(after.length).toBeLessThanOrEqual(before + 3);
   expect(after.join()).not.toMatch(/canary|made/);
 });
 
@@ -122,6 +125,8 @@ test('docs/metrics.md has a line for every metric of the service, and none besid
   const port = await findFreePort();
   const { app } = await buildTestApp({
     METRICS_PORT: String(port),
+    // Two of them are there only with Redis, whether or not it answers.
+    REDIS_URL: 'redis://127.0.0.1:1',
     DATABASE_URL: await freshDatabaseUrl({ migrated: true }),
   });
   await app.listen({ host: '127.0.0.1', port: 0 });
@@ -131,4 +136,16 @@ test('docs/metrics.md has a line for every metric of the service, and none besid
     ([, name]) => name,
   );
   expect(written.sort()).toEqual(served.sort());
+});
+
+test('says nothing of Redis where there is none: being down would be no news', async () => {
+  const port = await findFreePort();
+  const { app } = await buildTestApp({
+    METRICS_PORT: String(port),
+    DATABASE_URL: await freshDatabaseUrl({ migrated: true }),
+  });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  expect(text).not.toContain('gatehouse_redis');
+  expect(text).toMatch(/gatehouse_cleanup_last_success_timestamp_seconds 1\.?\d+/);
 });
