@@ -1,6 +1,6 @@
 /**
  * `npm run soak`: 20,000 sessions at half of what two instances can do, for 20 minutes, while instances and Postgres are
- * restarted at random. Nobody may be signed out, memory must stay flat, and connections must not leak (docs/faults.md).
+ * restarted at random. Nobody may be signed out, memory must stay flat, and connections must not leak (docs/tests.md).
  *
  *     npm run soak -- --minutes 20 --sessions 20000
  */
