@@ -6,12 +6,7 @@ import {
   type SigningKeyRepository,
   type StoredSigningKey,
 } from '../modules/tokens/signing-key-repository.js';
-import {
-  decideRevocation,
-  decideRotation,
-  KeyChangeRefused,
-  type KeyChanges,
-} from '../modules/tokens/signing-key-schedule.js';
+import { decideRevocation, decideRotation, type KeyChanges } from '../modules/tokens/signing-key-schedule.js';
 import { createKeyRing } from '../shared/key-ring.js';
 import { type Command, orUsageError, UsageError } from './command.js';
 
@@ -109,7 +104,7 @@ async function retire({ repository }: Work, kid: string, now: boolean): Promise<
   if (!now) {
     const { promote } = decideRevocation(await repository.list(), kid);
     const successor = promote === null ? '' : ` ${promote} would sign from then on.`;
-    throw new KeyChangeRefused(`Nothing was done. Every token that ${kid} signed would be refused at once, and apps would refresh.${successor}
+    throw new UsageError(`Nothing was done. Every token that ${kid} signed would be refused at once, and apps would refresh.${successor}
 If ${kid} has leaked, add --now. To have another key sign and leave tokens alone: keys rotate.`);
   }
   const changes = await repository.change((all) => decideRevocation(all, kid), { whenLocked: 'wait' });

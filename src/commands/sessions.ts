@@ -116,11 +116,11 @@ async function choose(database: Database, { user, session }: Record<'user' | 'se
     const person = await findPerson(database, user);
     return {
       whose: person.email,
-      count: async () => (await repository.listLive(person.id)).length,
+      count: () => repository.countUnended(person.id),
       end: async () => (await repository.endAllOf(person.id, ENDING, null)).length,
     };
   }
-  return { whose: 'everybody', count: repository.countUnended, end: () => endAll(repository) };
+  return { whose: 'everybody', count: () => repository.countUnended(), end: () => endAll(repository) };
 }
 
 async function endAll(repository: Pick<ReturnType<typeof createSessionRepository>, 'endNext'>): Promise<number> {

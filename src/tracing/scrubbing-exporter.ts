@@ -26,7 +26,10 @@ export function scrubbing(inner: SpanExporter): SpanExporter {
 function scrubbed(span: ReadableSpan): ReadableSpan {
   const attributes = Object.fromEntries(Object.entries(span.attributes).filter(([name]) => ALLOWED.has(name)));
   const { code } = span.status;
+  // A caller's tracestate is a header like any other.
+  const { traceState: _foreign, ...context } = span.spanContext();
   return Object.create(span, {
+    spanContext: { value: () => context },
     attributes: { value: attributes },
     // Their texts are those of errors, which may quote what was sent.
     events: { value: [] },

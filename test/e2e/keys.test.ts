@@ -61,7 +61,7 @@ test('lists, rotates and retires keys while the service runs', async () => {
 
   // An emergency asks twice, then the tokens die and the others live.
   const asked = await keys('retire', active);
-  expect(asked).toMatchObject({ code: 1, output: expect.stringContaining('Nothing was done') });
+  expect(asked).toMatchObject({ code: 2, output: expect.stringContaining('Nothing was done') });
   expect(await gate(token)).toBe(200);
   expect((await keys('retire', active, '--now')).code).toBe(0);
   await expect.poll(() => gate(token), { timeout: 2_000 }).toBe(401);

@@ -68,7 +68,11 @@ test('traces a request and its statements, and says nothing in them that was sen
   const registered = await post(
     '/v1/auth/register?canary=in-the-query',
     { email, password },
-    { 'x-canary': 'in-a-header' },
+    {
+      'x-canary': 'in-a-header',
+      traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      tracestate: 'vendor=canary',
+    },
   );
   expect(registered.status).toBe(201);
   const { access_token: accessToken, user } = (await registered.json()) as {

@@ -1,4 +1,4 @@
-import { createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { Redis } from 'ioredis';
 import { expect, onTestFinished, test } from 'vitest';
@@ -133,4 +133,33 @@ test('Redis is told no address, and the log no password', async () => {
   for (const key of keys) expect(key).toMatch(/^gatehouse:(credentials|requests):[\w-]{43}$/);
   for (const key of keys) expect(await client.pttl(key)).toBeGreaterThan(0);
   expect(logText() + refused.logText()).not.toContain('a-canary-password');
+});
+
+test('a connection that died without a word is opened anew', async () => {
+  const redis = await startRedis();
+  const mute = new Set<Socket>();
+  const open = new Set<Socket>();
+  const proxy = createServer((inbound) => {
+    const outbound = connect(Number(new URL(redis.url).port), '127.0.0.1');
+    open.add(inbound);
+    for (const socket of [inbound, outbound]) socket.on('error', () => {});
+    inbound.on('data', (chunk) => {
+      if (!mute.has(inbound)) outbound.write(chunk);
+    });
+    outbound.on('data', (chunk) => inbound.write(chunk));
+    inbound.once('close', () => outbound.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    for (const socket of open) socket.destroy();
+    proxy.close();
+  });
+  const { port } = proxy.address() as { port: number };
+  const url = `redis://127.0.0.1:${port}`;
+  const [a, b] = await Promise.all([build(url), build(url)]);
+  const apps = [a.app, b.app];
+  await expect.poll(async () => (await flood(apps)).passed, { timeout: 10_000 }).toBe(PER_MINUTE);
+  for (const socket of open) mute.add(socket);
+  expect((await flood(apps)).passed).toBeGreaterThan(PER_MINUTE);
+  await expect.poll(async () => (await flood(apps)).passed, { timeout: 30_000, interval: 500 }).toBe(PER_MINUTE);
 });

@@ -89,10 +89,11 @@ export function createSessionEndings(statements: Statements) {
       );
     },
 
-    /** How many sessions have not ended, whether or not they have expired. */
-    async countUnended(): Promise<number> {
+    /** How many sessions of a person, or of everybody, have not ended, whether or not they have expired. */
+    async countUnended(userId: string | null = null): Promise<number> {
       const [row] = await statements.$queryRaw<{ count: number }[]>`
-        SELECT count(*)::int AS count FROM sessions WHERE ended_at IS NULL`;
+        SELECT count(*)::int AS count FROM sessions
+        WHERE ended_at IS NULL AND (${userId}::uuid IS NULL OR user_id = ${userId}::uuid)`;
       return row?.count ?? 0;
     },
 
