@@ -55,7 +55,7 @@ export function buildMail(
     },
     onError: (error) => log.warn({ err: error }, 'the outbox could not be worked on; trying again'),
   });
-  mailWaiting.onRaise(sender.wake);
+  mailWaiting.onRaise(sender.wakeSoon);
   app.addHook('onReady', async () => sender.start());
   app.addHook('onClose', () => sender.stop());
   return mailbox;

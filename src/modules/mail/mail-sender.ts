@@ -18,6 +18,8 @@ type MailSenderOptions = {
   onError: (error: unknown) => void;
 };
 
+/** Longer than the answer takes that a mail was asked for in. */
+const MIN_REST_MS = 30;
 const POLL_EVERY_MS = 5_000;
 /** Mails that one instance sends at once: one that hangs does not hold up the others. */
 const CONCURRENCY = 5;
@@ -111,7 +113,13 @@ export function createMailSender(options: MailSenderOptions) {
       wake();
     },
 
-    wake,
+    /**
+     * Something was put in. Not at once, and not after the same time: what a mail for an account takes must not fall
+     * into the answer that it was asked for in, which would take longer than one for nobody.
+     */
+    wakeSoon(): void {
+      setTimeout(wake, MIN_REST_MS + Math.random() * MIN_REST_MS).unref();
+    },
 
     /** Takes no more; waits for what is being sent, but not for ever: what is then not sent waits for another instance. */
     async stop(): Promise<void> {

@@ -25,7 +25,7 @@ const historyOf = (url: string) =>
     return rows;
   });
 
-test('a migration that finds its table held gives up, begins anew, and holds up no refresh for long', {
+test('a migration that finds its table held gives up, begins anew, and holds up nobody for long', {
   timeout: 60_000,
 }, async () => {
   const url = await lackingOne();
