@@ -1,3 +1,4 @@
+import { CHART_STYLE, escapeXml } from '../scripts/svg-chart.js';
 import { figure, type Line } from './report.js';
 
 type Bar = { name: string; rate: number; ours: boolean };
@@ -35,15 +36,7 @@ export function drawChart(lines: Line[], caption: string): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="t d">`,
     '  <title id="t">What one process does in a second: Gatehouse and what else one would take</title>',
     `  <desc id="d">Bar charts; longer is better. ${escapeXml(spoken.join('. '))}. ${escapeXml(caption)}</desc>`,
-    '  <style>',
-    '    .page { fill: #ffffff } text { fill: #1f2328; font: 14px system-ui, -apple-system, "Segoe UI", sans-serif }',
-    '    .title { font-size: 16px; font-weight: 600 } .note { fill: #59636e; font-size: 12px }',
-    '    .ours { font-weight: 600 } .axis { stroke: #59636e } .bar { fill: #818b98 } .bar.ours { fill: #0969da }',
-    '    @media (prefers-color-scheme: dark) {',
-    '      .page { fill: #0d1117 } text { fill: #e6edf3 } .note { fill: #9198a1 } .axis { stroke: #9198a1 }',
-    '      .bar { fill: #6e7681 } .bar.ours { fill: #58a6ff }',
-    '    }',
-    '  </style>',
+    ...CHART_STYLE,
     `  <rect class="page" width="${WIDTH}" height="${height}" rx="8"/>`,
     ...panels.flatMap((panel, index) => drawPanel(panel, tops[index] ?? 0)),
     `  <text class="note" x="${LABELS}" y="${height - 14}">${escapeXml(caption)}</text>`,
@@ -84,8 +77,4 @@ function drawPanel({ title, note, bars }: Panel, top: number): string[] {
       ];
     }),
   ];
-}
-
-function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

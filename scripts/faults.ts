@@ -6,11 +6,11 @@
  *     npm run faults -- --only a,b       these rows alone; --list names them
  *     npm run faults -- --write FILE     puts the figures into a document's table, between its marks
  */
-import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
+import { buildService } from './faults/build-service.js';
 import { type Cluster, createCluster } from './faults/cluster.js';
 import { ROWS } from './faults/rows.js';
 import { type Result, runRow } from './faults/run.js';
@@ -52,9 +52,7 @@ closeWithGrace({ delay: 20_000, logger: false }, async ({ err }) => {
 
 const results: Result[] = [];
 try {
-  console.log('Building the service …');
-  const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck'];
-  await promisify(execFile)(process.execPath, tsc);
+  await buildService();
   cluster = await createCluster();
   await prepareTemplate(cluster);
   for (const row of ROWS.filter(({ name }) => names.includes(name))) {

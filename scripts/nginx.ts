@@ -1,11 +1,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { findFreePort } from './embedded-postgres.js';
+import { accepts, findFreePort } from './embedded-postgres.js';
 
 export type RunningNginx = { port: number; stop: () => Promise<void> };
 
@@ -42,7 +41,7 @@ export async function startNginx(configuration: string, replacements: Record<str
     await exit;
     await rm(folder, { recursive: true });
   };
-  for (let attempt = 1; !(await listens(port)); attempt += 1) {
+  for (let attempt = 1; !(await accepts(port)); attempt += 1) {
     if (nginx.exitCode !== null || attempt === 100) {
       await stop();
       throw new Error('nginx did not start with that configuration.');
@@ -76,15 +75,4 @@ function replaceEach(text: string, replacements: Record<string, string>): string
     if (!changed.includes(printed)) throw new Error(`The guide's configuration has no "${printed}".`);
     return changed.replaceAll(printed, here);
   }, text);
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host: '127.0.0.1', port });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }

@@ -4,10 +4,10 @@
  *
  *     npm run soak -- --minutes 20 --sessions 20000
  */
-import { execFile } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
+import { buildService } from './faults/build-service.js';
 import { type Cluster, createCluster } from './faults/cluster.js';
 import type { Instance } from './faults/instance.js';
 import { checkInvariants } from './faults/invariants.js';
@@ -37,13 +37,13 @@ let stage: Stage | undefined;
 closeWithGrace({ delay: 20_000, logger: false }, async ({ err }) => {
   if (err) console.error(err);
   await cleanUp();
+  // Whoever broke it off has not seen it pass.
+  process.exit(130);
 });
 
 const faults: string[] = [];
 try {
-  console.log('Building the service …');
-  const tsc = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--noCheck'];
-  await promisify(execFile)(process.execPath, tsc);
+  await buildService();
   cluster = await createCluster();
   await prepareTemplate(cluster);
   stage = await createStage(cluster, { isShort: false });

@@ -1,3 +1,4 @@
+import { CHART_STYLE, escapeXml } from '../svg-chart.js';
 import type { Tally } from './run.js';
 
 type Panel = { title: string; note: string; left: number; share: (tally: Tally) => number };
@@ -40,15 +41,7 @@ export function drawChart(tallies: Tally[], caption: string): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-labelledby="t d">`,
     '  <title id="t">Honest people signed out and thieves never noticed, by rotation policy</title>',
     `  <desc id="d">Two bar charts; shorter is better. ${escapeXml(spoken)}. ${escapeXml(caption)}</desc>`,
-    '  <style>',
-    '    .page { fill: #ffffff } text { fill: #1f2328; font: 14px system-ui, -apple-system, "Segoe UI", sans-serif }',
-    '    .title { font-size: 16px; font-weight: 600 } .note { fill: #59636e; font-size: 12px }',
-    '    .ours { font-weight: 600 } .axis { stroke: #59636e } .bar { fill: #818b98 } .bar.ours { fill: #0969da }',
-    '    @media (prefers-color-scheme: dark) {',
-    '      .page { fill: #0d1117 } text { fill: #e6edf3 } .note { fill: #9198a1 } .axis { stroke: #9198a1 }',
-    '      .bar { fill: #6e7681 } .bar.ours { fill: #58a6ff }',
-    '    }',
-    '  </style>',
+    ...CHART_STYLE,
     `  <rect class="page" width="${WIDTH}" height="${height}" rx="8"/>`,
     ...names,
     ...PANELS.flatMap((panel) => drawPanel(panel, tallies)),
@@ -76,8 +69,4 @@ function drawPanel({ title, note, left, share }: Panel, tallies: Tally[]): strin
     `  <line class="axis" x1="${left}" y1="${TOP - 8}" x2="${left}" y2="${bottom}"/>`,
     ...bars,
   ];
-}
-
-function escapeXml(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

@@ -8,9 +8,7 @@ import { createEventRepository } from '../audit/event-repository.js';
  * @returns false when there was none
  */
 export async function removeSecondFactor(statements: Statements, userId: string): Promise<boolean> {
-  const count = await statements.$executeRaw`
-    DELETE FROM second_factors WHERE user_id = ${userId}::uuid AND confirmed_at IS NOT NULL`;
-  if (count === 0) return false;
+  if (!(await deleteSecondFactor(statements, userId))) return false;
   await createEventRepository(statements).add({
     type: 'mfa_disabled',
     userId,
@@ -18,4 +16,11 @@ export async function removeSecondFactor(statements: Statements, userId: string)
     details: { by: 'operator' },
   });
   return true;
+}
+
+/** Deletes a confirmed factor; its recovery codes go with it. @returns false when there was none */
+export async function deleteSecondFactor(statements: Statements, userId: string): Promise<boolean> {
+  const count = await statements.$executeRaw`
+    DELETE FROM second_factors WHERE user_id = ${userId}::uuid AND confirmed_at IS NOT NULL`;
+  return count === 1;
 }

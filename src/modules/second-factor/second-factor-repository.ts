@@ -4,6 +4,7 @@ import type { ClientInfo } from '../../shared/client-info.js';
 import type { KeyRing } from '../../shared/key-ring.js';
 import { seal, unseal } from '../../shared/seal.js';
 import { insertEventsFrom } from '../audit/event-repository.js';
+import { deleteSecondFactor } from './second-factor-removal-repository.js';
 
 export type SecondFactorRow = {
   secret: Buffer;
@@ -119,11 +120,7 @@ export function createSecondFactorRepository(statements: Statements, keyRing: Ke
     },
 
     /** Removes a confirmed factor and its recovery codes. @returns false when there was none */
-    async remove(userId: string): Promise<boolean> {
-      const count = await statements.$executeRaw`
-        DELETE FROM second_factors WHERE user_id = ${userId}::uuid AND confirmed_at IS NOT NULL`;
-      return count === 1;
-    },
+    remove: (userId: string): Promise<boolean> => deleteSecondFactor(statements, userId),
 
     /** How many people have a factor that no listed secret opens. */
     async countOrphans(): Promise<number> {

@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished } from 'vitest';
-import { findFreePort } from '../../../scripts/embedded-postgres.js';
+import { accepts, findFreePort } from '../../../scripts/embedded-postgres.js';
 
 /** The distribution's nginx with deploy/nginx/nginx.conf, before instances on these ports. Returns its address. */
 export async function startDeployedNginx(instancePorts: number[]): Promise<string> {
@@ -23,7 +22,7 @@ export async function startDeployedNginx(instancePorts: number[]): Promise<strin
   const file = path.join(folder, 'nginx.conf');
   await writeFile(file, configuration);
   start('nginx', ['-c', file, '-p', folder, '-e', path.join(folder, 'error.log')], 'SIGTERM');
-  await expect.poll(() => listens(port), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => accepts(port), { timeout: 10_000 }).toBe(true);
   return `http://127.0.0.1:${port}`;
 }
 
@@ -50,7 +49,7 @@ export async function startDeployedPgBouncer(databaseUrl: string): Promise<strin
   // It refuses to run as root.
   const asUser = process.getuid?.() === 0 ? ['--user', 'nobody'] : [];
   start('pgbouncer', ['--quiet', ...asUser, file], 'SIGTERM');
-  await expect.poll(() => listens(port), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => accepts(port), { timeout: 10_000 }).toBe(true);
   return Object.assign(new URL(databaseUrl), { hostname: '127.0.0.1', port: String(port) }).href;
 }
 
@@ -80,15 +79,4 @@ function replaceEach(text: string, replacements: [RegExp, string][]): string {
     expect(changed).toMatch(printed);
     return changed.replace(printed, here);
   }, text);
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = createConnection({ host: '127.0.0.1', port });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 }
